@@ -1,0 +1,63 @@
+"""tempo: how often attacks come, how deadly they are, whether the pattern changed, and what comes next.
+
+Names are resolved on first use (PEP 562), so that ``import tempo`` is instant: it loads neither pandas, PyMC nor
+matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+#: Public name -> the module that holds it.
+_HOME = {
+    "Changepoints": "tempo.models.changepoints",
+    "ConstantRate": "tempo.models.constant",
+    "Counts": "tempo.data.counts",
+    "Hawkes": "tempo.models.hawkes",
+    "Incidents": "tempo.data.incidents",
+    "Outlook": "tempo.forecast.outlook",
+    "Scenario": "tempo.forecast.scenarios",
+    "Weights": "tempo.forecast.weights",
+    "Window": "tempo.data.window",
+    "check_file": "tempo.data.readers",
+    "concat": "tempo.data.incidents",
+    "forecast": "tempo.forecast.outlook",
+    "list_datasets": "tempo.data.library",
+    "load_dataset": "tempo.data.library",
+    "load_table": "tempo.data.library",
+    "plot_forecast": "tempo.figures",
+    "plot_intensity": "tempo.figures",
+    "plot_odds": "tempo.figures",
+    "plot_scenarios": "tempo.figures",
+    "plot_tempo": "tempo.figures",
+    "plot_timeline": "tempo.figures",
+    "read_incidents": "tempo.data.readers",
+    "weigh": "tempo.forecast.weights",
+    "write_briefing": "tempo.briefing.pdf",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - names of the table above
+
+if TYPE_CHECKING:
+    from tempo.data.counts import Counts as Counts
+    from tempo.data.incidents import Incidents as Incidents
+    from tempo.data.incidents import concat as concat
+    from tempo.data.window import Window as Window
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        msg = f"module 'tempo' has no attribute {name!r}"
+        raise AttributeError(msg) from None
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

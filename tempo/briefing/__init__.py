@@ -1,0 +1,1 @@
+"""Estimative wording, findings and the PDF briefing (floor 5)."""

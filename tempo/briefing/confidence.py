@@ -1,0 +1,150 @@
+"""Confidence: how far the evidence carries the judgements, apart from how likely anything is.
+
+Confidence is about the basis of a judgement (number of events, checks, agreement of models and of
+counting rules, record of past forecasts). It is worked out by the rule of `assess_confidence`, printed
+with its reasons, and never stands in one sentence with a likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tempo.briefing.wording import whole_percent
+from tempo.data.rounding import percent
+
+__all__ = ["Confidence", "Level", "assess_confidence"]
+
+type Level = Literal["low", "moderate", "high"]
+_LEVELS: tuple[Level, ...] = ("low", "moderate", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A level of confidence with its reasons.
+
+    Attributes
+    ----------
+    level : {"low", "moderate", "high"}
+        The level.
+    reasons : tuple of str
+        Why, one sentence each, the heaviest weakness first.
+    """
+
+    level: Level
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The level in a sentence of its own, which holds no likelihood."""
+        return f"Confidence in these judgements is {self.level}."
+
+
+def assess_confidence(
+    *,
+    n_events: int,
+    checks_failed: int,
+    spread: float,
+    share_doubtful: float,
+    gain_over_baseline: float | None,
+    rules_agree: bool | None = None,
+) -> Confidence:
+    """Give the level of confidence that the evidence supports, with its reasons.
+
+    It starts at high and is capped by each weakness; the lowest cap holds.
+
+    ====================================================  ========
+    weakness                                              cap
+    ====================================================  ========
+    fewer than 25 events                                  low
+    25 to 99 events                                       moderate
+    a failed check                                        low
+    models differ by more than 20 points                  low
+    models differ by more than 10 points                  moderate
+    more than a quarter of rows in doubt                  low
+    more than a tenth of rows in doubt                    moderate
+    no gain over a constant rate, or none measured        moderate
+    other counting rules give another answer              moderate
+    ====================================================  ========
+
+    Parameters
+    ----------
+    n_events : int
+        Events that the models were fitted to.
+    checks_failed : int
+        Model checks that failed.
+    spread : float
+        Largest difference between the models' probabilities for one question, between 0 and 1.
+    share_doubtful : float
+        Share of rows whose day is unknown or that the rule could not decide, between 0 and 1.
+    gain_over_baseline : float or None
+        Out-of-sample log score against a constant rate, in nats; ``None`` where not measured.
+    rules_agree : bool or None, optional
+        Whether other counting rules lead to the same word; ``None`` where there was no other.
+
+    Returns
+    -------
+    Confidence
+        Level and reasons.
+
+    Examples
+    --------
+    >>> found = assess_confidence(
+    ...     n_events=12, checks_failed=0, spread=0.04, share_doubtful=0.0, gain_over_baseline=-0.4
+    ... )
+    >>> found.level
+    'low'
+    >>> found.reasons[0]
+    'Only 12 events: too few to tell one kind of pattern from another, so much rests on assumptions.'
+    """
+    found = [
+        _events(n_events),
+        _checks(checks_failed),
+        _agreement(spread),
+        _baseline(gain_over_baseline),
+    ]
+    if share_doubtful > 0.1:
+        cap = 0 if share_doubtful > 0.25 else 1
+        share = percent(share_doubtful)
+        found.append((cap, f"{share} of the rows have an uncertain day or could not be decided."))
+    if rules_agree is not None:
+        answer = "the same word" if rules_agree else "another word"
+        found.append((2 if rules_agree else 1, f"Other counting rules lead to {answer}."))
+    level = _LEVELS[min(cap for cap, _ in found)]
+    found.sort(key=lambda item: item[0])
+    return Confidence(level, tuple(text for _, text in found))
+
+
+def _events(n: int) -> tuple[int, str]:
+    if n < 25:
+        counted = "No event at all" if n == 0 else f"Only {n} event{'' if n == 1 else 's'}"
+        return 0, (
+            f"{counted}: too few to tell one kind of pattern from another, so much rests on "
+            "assumptions."
+        )
+    if n < 100:
+        return 1, f"{n} events support a rate, but not the finer features of a pattern."
+    return 2, f"{n} events are a broad basis."
+
+
+def _checks(failed: int) -> tuple[int, str]:
+    if failed:
+        return 0, f"{failed} model check{'' if failed == 1 else 's'} failed."
+    return 2, "All model checks passed."
+
+
+def _agreement(spread: float) -> tuple[int, str]:
+    points = whole_percent(spread)
+    shown = f"{points} percentage point{'' if points == 1 else 's'}"
+    if points > 10:
+        return 0 if points > 20 else 1, f"The models differ by up to {shown} on one question."
+    shown = "less than one percentage point" if points < 1 else shown
+    return 2, f"The models agree to within {shown} on one question."
+
+
+def _baseline(gain: float | None) -> tuple[int, str]:
+    if gain is None:
+        return 1, "No comparison with a constant rate could be made."
+    if gain <= 0:
+        return 1, "Out of sample, the models were no better than a constant rate."
+    return 2, "Out of sample, the models were better than a constant rate."

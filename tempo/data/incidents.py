@@ -1,0 +1,611 @@
+"""Incidents: a table of attacks with their defects, the window they were watched in, and the rule that chose them."""
+
+from __future__ import annotations
+
+import html
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.counts import Counts, bins
+from tempo.data.rules import parse_rule
+from tempo.data.table import canonical, latest_onset
+from tempo.data.window import DAY, DateLike, Window, as_date
+from tempo.errors import DataError, ImputedDatesWarning, OptionError, UndecidedRowsWarning
+from tempo.randomness import RNGLike, resolve
+
+__all__ = ["Incidents", "concat"]
+
+
+@dataclass(frozen=True, repr=False)
+class Incidents:
+    """Incidents, one row each, with the window in which they were watched for.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row for each incident. ``date_start`` is required; ``date_end`` defaults to it, and ``date_precision``
+        to ``"day"``. Any of the canonical columns may be there (``tempo.data.table.COLUMNS``), and others are
+        kept beside them.
+    window : Window or (start, end)
+        Half-open. Every incident that happened in it would be in the table.
+    label : str, default "attacks"
+        What the incidents are, in the plural, for charts and sentences.
+    rule : str, default "every row"
+        The counting rule so far.
+    source : str, optional
+        Where the incidents come from.
+    cutoff : date-like, optional
+        The data are as they stood before this date.
+    problems : pandas.DataFrame, optional
+        Doubts that the reader of a file had.
+    notes : sequence of str, optional
+        What was left out on the way, in words.
+
+    Raises
+    ------
+    DataError
+        If dates are missing or run backwards, or a number column holds no numbers.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"date_start": ["2020-01-26", "2020-03-11"], "killed": [0, 3]})
+    >>> incidents = Incidents(table, ("2020-01-01", "2020-04-01"))
+    >>> incidents
+    Incidents: 2 attacks in [2020-01-01, 2020-04-01), 91 observed days
+    >>> incidents.where("killed > 0", label="lethal attacks").counts("MS").tolist()
+    [0, 0, 1]
+    """
+
+    window: Window
+    label: str
+    rule: str
+    source: str
+    cutoff: pd.Timestamp | None
+    problems: pd.DataFrame
+    undecided: pd.DataFrame
+    notes: tuple[str, ...]
+    _table: pd.DataFrame = field(repr=False, compare=False)
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        window: Window | Sequence[DateLike],
+        *,
+        label: str = "attacks",
+        rule: str = "every row",
+        source: str = "",
+        cutoff: DateLike | None = None,
+        problems: pd.DataFrame | None = None,
+        undecided: pd.DataFrame | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        checked = canonical(table)
+        put = object.__setattr__
+        put(self, "window", Window.of(window))
+        put(self, "label", label)
+        put(self, "rule", rule)
+        put(self, "source", source)
+        put(self, "cutoff", None if cutoff is None else as_date(cutoff, "the cut-off date"))
+        put(self, "problems", pd.DataFrame() if problems is None else problems)
+        put(self, "undecided", checked.iloc[:0] if undecided is None else undecided)
+        put(self, "notes", tuple(notes))
+        put(self, "_table", checked)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The incidents, one row each, in order of their dates (a copy: changing it changes nothing here)."""
+        return self._table.copy(deep=False)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def _with(self, table: pd.DataFrame, **changes: object) -> Incidents:
+        kept: dict[str, object] = {
+            name: getattr(self, name)
+            for name in (
+                "window", "label", "rule", "source", "cutoff", "problems", "undecided", "notes",
+            )
+        }  # fmt: skip
+        kept |= changes
+        return Incidents(table, **kept)  # type: ignore[arg-type]  # names and types of __init__ itself
+
+    # -- selection ---------------------------------------------------------------------------------------------
+
+    def where(
+        self,
+        rule: str,
+        label: str | None = None,
+        *,
+        undecided: Literal["exclude", "include", "best"] = "exclude",
+    ) -> Incidents:
+        """Select incidents by a rule over the columns.
+
+        Parameters
+        ----------
+        rule : str
+            For example ``"killed > 0 or munitions >= 10"``. Comparisons, ``and``, ``or``, ``not``, ``in (...)``,
+            ``is missing``; ``date`` stands for the date interval. The rule is parsed, never run as Python.
+        label : str, optional
+            What the selected incidents are, in the plural.
+        undecided : {"exclude", "include", "best"}, default "exclude"
+            What to do with rows that the rule cannot decide, because a value is unknown or its low and high
+            disagree: leave them out, take them in, or take best values at their word.
+
+        Returns
+        -------
+        Incidents
+            The selection. ``undecided`` on it holds the rows that were left open.
+
+        Raises
+        ------
+        RuleError
+            If the rule cannot be read or names an unknown column.
+
+        Warns
+        -----
+        UndecidedRowsWarning
+            If rows were left open.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-01-09"], "munitions": [20.0, 2.0]})
+        >>> salvos = Incidents(table, ("2020-01-01", "2020-02-01")).where("munitions >= 10", label="salvos")
+        >>> salvos
+        Incidents: 1 salvos in [2020-01-01, 2020-02-01), 31 observed days; rule: munitions >= 10
+        """
+        if undecided not in {"exclude", "include", "best"}:
+            raise OptionError(
+                f"undecided is {undecided!r}; expected 'exclude', 'include' or 'best'."
+            )
+        parsed = parse_rule(rule)
+        truth = parsed.truth(self._table, best=undecided == "best")
+        open_rows = truth.undecided
+        chosen = truth.true | open_rows if undecided == "include" else truth.true
+        text = parsed.text if self.rule == "every row" else f"({self.rule}) and ({parsed.text})"
+        if undecided != "exclude":
+            text += f" [undecided rows: {undecided}]"
+        count = int(open_rows.sum())
+        notes = self.notes
+        if count:
+            done = {
+                "exclude": "left out",
+                "include": "counted in",
+                "best": "left out even by their best values",
+            }[undecided]
+            share = f"{count} of {len(self)} rows cannot be decided by the rule {parsed.text!r}"
+            notes = (*notes, f"{share}, because a value is unknown or disputed; they were {done}.")
+            warnings.warn(
+                UndecidedRowsWarning(
+                    f"{share} (a value is unknown or its low and high disagree); they are {done}. "
+                    "See .undecided, and compare undecided='include' and undecided='best'."
+                ),
+                stacklevel=2,
+            )
+        return self._with(
+            self._table[chosen],
+            label=self.label if label is None else label,
+            rule=text,
+            undecided=pd.concat([self.undecided, self._table[open_rows]])
+            if count
+            else self.undecided,
+            notes=notes,
+        )
+
+    def before(self, date: DateLike) -> Incidents:
+        """Give the incidents as the data stood before a date.
+
+        An incident counts as known if its whole date interval lies before the cut and, where ``reported_at`` is
+        given, it had been reported by then. Nothing from the date itself on is kept.
+
+        Parameters
+        ----------
+        date : date-like
+            The cut, for example the day of the briefing.
+
+        Returns
+        -------
+        Incidents
+            On the window before the cut, with ``cutoff`` set.
+
+        Raises
+        ------
+        WindowError
+            If nothing of the window lies before the cut.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-03-20"]})
+        >>> Incidents(table, ("2020-01-01", "2021-01-01")).before("2020-03-12")
+        Incidents: 1 attacks in [2020-01-01, 2020-03-12), 71 observed days; as of 2020-03-12
+        """
+        cut = as_date(date, "the cut-off date")
+        window = self.window.before(cut)
+        table = self._table
+        begun = table["date_start"] < cut
+        over = latest_onset(table) < cut
+        notes = self.notes
+        crossing = int((begun & ~over).sum())
+        if crossing:
+            notes = (
+                *notes,
+                f"{crossing} rows whose date interval reaches past the cut-off were left out.",
+            )
+        if "reported_at" in table:
+            late = over & table["reported_at"].notna() & (table["reported_at"] >= cut)
+            if late.any():
+                notes = (
+                    *notes,
+                    f"{int(late.sum())} incidents were reported only after the cut-off and left out.",
+                )
+            over &= ~late
+        return self._with(
+            table[over], window=window, cutoff=min(cut, self.cutoff or cut), notes=notes
+        )
+
+    def between(self, start: DateLike, end: DateLike) -> Incidents:
+        """Give the incidents whose dates may lie in ``[start, end)``, on that part of the window.
+
+        Parameters
+        ----------
+        start, end : date-like
+            Half-open.
+
+        Returns
+        -------
+        Incidents
+            Rows whose date interval only touches the stretch are kept; they count where their drawn date lies
+            in it.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-03-20"]})
+        >>> len(Incidents(table, ("2020-01-01", "2021-01-01")).between("2020-02-01", "2020-05-01"))
+        1
+        """
+        window = self.window.between(start, end)
+        table = self._table
+        return self._with(
+            table[(table["date_start"] < window.end) & (latest_onset(table) >= window.start)],
+            window=window,
+        )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of incidents, most frequent first; incidents of unknown kind are not among them."""
+        if "kind" not in self._table:
+            return []
+        return [str(kind) for kind in self._table["kind"].value_counts().index]
+
+    def by_kind(self) -> dict[str, Incidents]:
+        """Give the incidents of each kind, most frequent first.
+
+        Returns
+        -------
+        dict of str to Incidents
+            Each on the same window, labelled with its kind.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-03-20"], "kind": ["rocket", "mortar"]})
+        >>> list(Incidents(table, ("2020-01-01", "2021-01-01")).by_kind())
+        ['mortar', 'rocket']
+        """
+        column = (
+            self._table["kind"].astype("str") if "kind" in self._table else pd.Series(dtype=str)
+        )
+        every = self.rule == "every row"
+        return {
+            kind: self._with(
+                self._table[(column == kind).to_numpy()],
+                label=f"{self.label}: {kind}",
+                rule=f'kind == "{kind}"' if every else f'({self.rule}) and (kind == "{kind}")',
+            )
+            for kind in sorted(self.kinds, key=lambda k: (-int((column == k).sum()), k))
+        }
+
+    # -- counting ----------------------------------------------------------------------------------------------
+
+    def n_uncertain(self, freq: str = "1D") -> int:
+        """Count the incidents whose date interval spans more than one bin, so that their bin is not known.
+
+        Parameters
+        ----------
+        freq : str, default "1D"
+            Bin length.
+
+        Returns
+        -------
+        int
+            How many.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame(
+        ...     {"date_start": ["2020-01-01"], "date_end": ["2020-01-31"], "date_precision": ["month"]}
+        ... )
+        >>> incidents = Incidents(table, ("2020-01-01", "2021-01-01"))
+        >>> incidents.n_uncertain("1D"), incidents.n_uncertain("MS")
+        (1, 0)
+        """
+        starts = bins(self.window.start, self.window.end, freq)
+        first, last = self._bin_range(starts)
+        return int((first != last).sum())
+
+    def counts(self, freq: str = "1D", *, rng: RNGLike = 0) -> Counts:
+        """Count incidents in regular bins: complete index, zeros kept, exposure beside it.
+
+        An incident counts in the bin in which it began. One whose date is known only to an interval that spans
+        several bins is put on a day drawn uniformly from the interval (never on its first day): use
+        ``imputed_counts`` to average over such draws.
+
+        Parameters
+        ----------
+        freq : str, default "1D"
+            Bin length: ``"1D"``, ``"7D"``, ``"W-MON"``, ``"MS"``, ``"YS"``.
+        rng : int, Generator or None, default 0
+            Draws uncertain dates; the default gives the same draw each time.
+
+        Returns
+        -------
+        Counts
+            One value for each bin of the window; missing where nobody watched.
+
+        Warns
+        -----
+        ImputedDatesWarning
+            If dates were drawn.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-02", "2020-01-02", "2020-01-04"]})
+        >>> Incidents(table, ("2020-01-01", "2020-01-06")).counts("1D").tolist()
+        [0, 2, 0, 1, 0]
+        """
+        counts = self.imputed_counts(freq, 1, rng)[0]
+        if counts.n_imputed:
+            warnings.warn(
+                ImputedDatesWarning(
+                    f"{counts.n_imputed} of {len(self)} dates are known only to an interval that spans several bins of "
+                    f"{freq}; each was drawn uniformly from its interval. Fits average over such draws "
+                    "(imputations=); for one series of your own choice pass rng=."
+                ),
+                stacklevel=2,
+            )
+        return counts
+
+    def imputed_counts(
+        self, freq: str = "1D", imputations: int = 20, rng: RNGLike = None
+    ) -> list[Counts]:
+        """Count incidents several times, drawing uncertain dates anew each time.
+
+        Parameters
+        ----------
+        freq : str, default "1D"
+            Bin length.
+        imputations : int, default 20
+            How many series. They differ only where dates are uncertain.
+        rng : int, Generator or None
+            Draws the dates.
+
+        Returns
+        -------
+        list of Counts
+            All on the same bins.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame(
+        ...     {"date_start": ["2020-01-01"], "date_end": ["2020-01-31"], "date_precision": ["month"]}
+        ... )
+        >>> drawn = Incidents(table, ("2020-01-01", "2020-02-01")).imputed_counts("1D", 3, rng=1)
+        >>> [int(series.to_numpy().argmax()) for series in drawn]
+        [15, 29, 4]
+        """
+        if imputations < 1:
+            raise OptionError(f"imputations is {imputations}; expected at least 1.")
+        generator = resolve(rng).generator
+        window = self.window
+        starts = bins(window.start, window.end, freq)
+        ends = pd.DatetimeIndex(starts + pd.tseries.frequencies.to_offset(freq))
+        exposure = window.exposure(starts, ends)
+        first, last = self._bin_range(starts)
+        uncertain = first != last
+        n_uncertain = int(uncertain.sum())
+        low = self._table["date_start"].dt.normalize()
+        span = ((latest_onset(self._table).dt.normalize() - low) / DAY).to_numpy(dtype=float)
+        rule = self.rule
+        if n_uncertain:
+            rule += f" ({n_uncertain} uncertain dates drawn from their intervals)"
+        series = []
+        for _ in range(imputations):
+            onset = low
+            if n_uncertain:
+                shift = np.floor(generator.random(len(span)) * (span + 1))
+                onset = low + pd.to_timedelta(shift * uncertain, unit="D")
+            inside = window.observed(onset)
+            places = np.searchsorted(starts.asi8, pd.DatetimeIndex(onset).asi8, side="right") - 1
+            values = np.bincount(places[inside], minlength=len(starts))
+            series.append(
+                Counts.build(
+                    values,
+                    starts,
+                    exposure,
+                    freq=freq,
+                    window=window,
+                    label=self.label,
+                    rule=rule,
+                    source=self.source,
+                    cutoff=self.cutoff,
+                    n_imputed=n_uncertain,
+                )
+            )
+        return series
+
+    def _bin_range(self, starts: pd.DatetimeIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the first and last bin in which each incident may have begun."""
+        low = pd.DatetimeIndex(self._table["date_start"]).as_unit("us")
+        high = pd.DatetimeIndex(latest_onset(self._table)).as_unit("us")
+        edges = starts.asi8
+        first = np.searchsorted(edges, low.asi8, side="right") - 1
+        last = np.searchsorted(edges, high.asi8, side="right") - 1
+        # A day beyond the window is a bin of its own: the incident may or may not have happened inside.
+        last = np.where(high >= self.window.end, len(edges), last)
+        return first.astype(np.int64), last.astype(np.int64)
+
+    # -- words -------------------------------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        """Say in plain words what these incidents are and what is unknown about them.
+
+        Returns
+        -------
+        str
+            A few lines: counts, window, rule, defects.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"date_start": ["2020-01-26", "2020-03-11"], "killed": [None, 3]})
+        >>> print(Incidents(table, ("2020-01-01", "2020-04-01")).describe())
+        2 attacks between 2020-01-01 and 2020-03-31 (91 observed days).
+        Counting rule: every row.
+        Killed: 3 in 1 incident that killed; unknown for 1 of 2.
+        """
+        table, window = self._table, self.window
+        last = window.end - DAY
+        lines = [
+            f"{len(self)} {self.label} between {window.start:%Y-%m-%d} and {last:%Y-%m-%d} "
+            f"({window.days:g} observed days"
+            + (f", {window.length_days - window.days:g} not observed)." if window.gaps else ")."),
+            f"Counting rule: {self.rule}.",
+        ]
+        if self.cutoff is not None:
+            lines.append(f"As the data stood before {self.cutoff:%Y-%m-%d}.")
+        if len(self):
+            inexact = int((~table["date_precision"].isin(["time", "day"])).sum())
+            if inexact:
+                lines.append(f"Dates known only to an interval: {inexact} of {len(self)}.")
+            for column in ("killed", "wounded"):
+                if column not in table or not len(table):
+                    continue
+                known = table[column].notna()
+                some = int((table[column] > 0).sum())
+                lines.append(
+                    f"{column.capitalize()}: {table[column].sum():g} in {some} incident{'' if some == 1 else 's'} "
+                    f"that {'killed' if column == 'killed' else 'wounded'}; "
+                    f"unknown for {int((~known).sum())} of {len(self)}."
+                )
+            if len(self.kinds) > 1:
+                shares = table["kind"].value_counts()
+                lines.append(
+                    "Kinds: " + ", ".join(f"{kind} {count}" for kind, count in shares.items()) + "."
+                )
+        lines += list(self.notes)
+        if len(self.problems):
+            lines.append(f"The reader of the file had {len(self.problems)} doubts: see .problems.")
+        if self.source:
+            lines.append(f"Source: {self.source}.")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        window = self.window
+        text = (
+            f"Incidents: {len(self)} {self.label} in [{window.start:%Y-%m-%d}, {window.end:%Y-%m-%d}), "
+            f"{window.days:g} observed days"
+        )
+        if self.rule != "every row":
+            text += f"; rule: {self.rule}"
+        if self.cutoff is not None:
+            text += f"; as of {self.cutoff:%Y-%m-%d}"
+        return text
+
+    def _repr_html_(self) -> str:
+        shown = [
+            name
+            for name in (
+                "date_start",
+                "date_precision",
+                "kind",
+                "killed",
+                "wounded",
+                "place",
+                "target",
+            )
+            if name in self._table and self._table[name].notna().any()
+        ]
+        head = self._table[shown].head(8)
+        frame = head.to_html(index=False, escape=True, na_rep="unknown", border=0)
+        more = (
+            f"<p>… and {len(self) - len(head)} more; see <code>.table</code></p>"
+            if len(self) > len(head)
+            else ""
+        )
+        words = "<br>".join(html.escape(line) for line in self.describe().splitlines())
+        return f"<div><p>{words}</p>{frame}{more}</div>"
+
+
+def concat(parts: Sequence[Incidents], label: str | None = None) -> Incidents:
+    """Join incidents from several sources that were watched over the same window.
+
+    Parameters
+    ----------
+    parts : sequence of Incidents
+        At least one, all on the same window with the same gaps.
+    label : str, optional
+        What the joined incidents are; the labels joined by "and" when left out.
+
+    Returns
+    -------
+    Incidents
+        All rows. Incidents that stand in two sources stand in it twice: remove duplicates first.
+
+    Raises
+    ------
+    DataError
+        If windows differ, or an ``id`` stands in two parts.
+
+    Examples
+    --------
+    >>> a = Incidents(pd.DataFrame({"date_start": ["2020-01-05"]}), ("2020-01-01", "2020-02-01"), label="rockets")
+    >>> b = Incidents(pd.DataFrame({"date_start": ["2020-01-09"]}), ("2020-01-01", "2020-02-01"), label="mortars")
+    >>> concat([a, b])
+    Incidents: 2 rockets and mortars in [2020-01-01, 2020-02-01), 31 observed days
+    """
+    if not parts:
+        raise DataError("there is nothing to join: pass at least one Incidents.")
+    first = parts[0]
+    for part in parts[1:]:
+        if part.window != first.window or part.cutoff != first.cutoff:
+            raise DataError(
+                f"windows differ: {first.window} and {part.window} (as of {first.cutoff} and "
+                f"{part.cutoff}). Cut both to their overlap with .between(start, end) and .before(date) first, or rates "
+                "would be wrong."
+            )
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    if "id" in table:
+        repeated = table["id"].dropna()
+        repeated = repeated[repeated.duplicated()]
+        if len(repeated):
+            raise DataError(
+                f"{len(repeated)} ids stand in more than one part (first: {', '.join(map(str, repeated[:3]))}). "
+                "Remove the duplicates first: the same attack would be counted twice."
+            )
+    rules = list(dict.fromkeys(part.rule for part in parts))
+    sources = list(dict.fromkeys(part.source for part in parts if part.source))
+    labels = list(dict.fromkeys(part.label for part in parts))
+    return Incidents(
+        table,
+        first.window,
+        label=" and ".join(labels) if label is None else label,
+        rule=rules[0] if len(rules) == 1 else " or ".join(f"({rule})" for rule in rules),
+        source="; ".join(sources),
+        cutoff=first.cutoff,
+        problems=pd.concat([part.problems for part in parts], ignore_index=True),
+        undecided=pd.concat([part.undecided for part in parts], ignore_index=True),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )

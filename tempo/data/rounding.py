@@ -1,0 +1,98 @@
+"""One way of rounding, for chart labels, tables and prose alike, so that they cannot disagree."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["interval", "number", "percent"]
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number with the given significant digits, without exponent, and never more precise than that.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    digits : int, default 2
+        Significant digits; whole numbers of more digits keep all of their integer part.
+
+    Returns
+    -------
+    str
+        The number, or ``"unknown"`` where it is missing.
+
+    Examples
+    --------
+    >>> number(0.04567), number(1234.5), number(3.0), number(float("nan"))
+    ('0.046', '1,234', '3', 'unknown')
+    """
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "unbounded" if value > 0 else "unbounded below"
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = max(0, digits - 1 - magnitude)
+    text = f"{value:,.{decimals}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", "0"} else text
+
+
+def percent(probability: float) -> str:
+    """Write a probability as a percentage that claims no more precision than a forecast has.
+
+    Whole percents between 1 and 99; outside, "under 1 %" and "over 99 %", because a forecast from incident
+    counts is never that sure.
+
+    Parameters
+    ----------
+    probability : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        For example ``"37 %"``.
+
+    Examples
+    --------
+    >>> percent(0.374), percent(0.002), percent(0.999)
+    ('37 %', 'under 1 %', 'over 99 %')
+    """
+    if math.isnan(probability):
+        return "unknown"
+    rounded = math.floor(100 * probability + 0.5)
+    if rounded < 1:
+        return "under 1 %"
+    if rounded > 99:
+        return "over 99 %"
+    return f"{rounded} %"
+
+
+def interval(low: float, high: float, unit: str = "", digits: int = 2) -> str:
+    """Write an interval as "low to high unit".
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+    unit : str, optional
+        Written once, after the upper end.
+    digits : int, default 2
+        Significant digits of each end.
+
+    Returns
+    -------
+    str
+        For example ``"2 to 3.5 a month"``.
+
+    Examples
+    --------
+    >>> interval(2, 3.5, "a month")
+    '2 to 3.5 a month'
+    """
+    text = f"{number(low, digits)} to {number(high, digits)}"
+    return f"{text} {unit}" if unit else text

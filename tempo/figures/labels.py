@@ -1,0 +1,246 @@
+"""Words on charts: text from data taken literally, cut to measure, and kept from running into each other."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import text_to_path
+
+__all__ = ["at_right", "plain", "shortened", "spread", "width_mm", "wrapped"]
+
+_FONT = "DejaVu Sans"
+_MM_PER_PT = 25.4 / 72.0
+
+
+@lru_cache(maxsize=1)
+def _known_letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=_FONT))).get_charmap())
+
+
+def plain(text: object) -> str:
+    """Give text from data as one line that can be drawn: no line breaks, no control characters.
+
+    A letter that the font does not have becomes a white square. Signs that mean something to TeX stay as they are:
+    charts switch the parsing off.
+
+    Parameters
+    ----------
+    text : object
+        Any value of a text column; a missing one gives an empty text.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Examples
+    --------
+    >>> plain("Camp_Taji $5\\n^2"), plain(None), plain(float("nan"))
+    ('Camp_Taji $5 ^2', '', '')
+    """
+    if text is None or text != text:  # noqa: PLR0124 - NaN is the only value unequal to itself
+        return ""
+    words = " ".join(str(text).split())
+    known = _known_letters()
+    # "Cf" holds the marks of writing direction, which Arabic needs and which are never drawn.
+    return "".join(
+        sign if ord(sign) in known or unicodedata.category(sign) == "Cf" else "\u25a1"
+        for sign in words
+        if unicodedata.category(sign) not in {"Cc", "Cs"}
+    )
+
+
+def width_mm(text: str, size_pt: float) -> float:
+    """Measure one line of text.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    size_pt : float
+        Size of the letters.
+
+    Returns
+    -------
+    float
+        Width on paper in millimetres.
+    """
+    if not text:
+        return 0.0
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(family=_FONT, size=size_pt), ismath=False
+    )
+    return float(width) * _MM_PER_PT
+
+
+def shortened(text: str, limit_mm: float, size_pt: float) -> str:
+    """Cut a line to a width, with an ellipsis where something is lost.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    limit_mm : float
+        Room there is.
+    size_pt : float
+        Size of the letters.
+
+    Returns
+    -------
+    str
+        The line, or its beginning and "…".
+
+    Examples
+    --------
+    >>> shortened("rocket", 30, 8), shortened("a very long name indeed", 15, 8)
+    ('rocket', 'a very lo…')
+    """
+    text = text[:400]  # nothing longer fits on a page, and measuring takes time
+    if width_mm(text, size_pt) <= limit_mm:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width_mm(text[:middle].rstrip() + "…", size_pt) <= limit_mm:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + "…"
+
+
+def wrapped(text: str, limit_mm: float, size_pt: float, max_lines: int = 6) -> list[str]:
+    """Break text into lines of at most a given width, at spaces.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit_mm : float
+        Width of a line.
+    size_pt : float
+        Size of the letters.
+    max_lines : int
+        What comes after is cut off with an ellipsis.
+
+    Returns
+    -------
+    list of str
+        At least one line, which may be empty.
+
+    Examples
+    --------
+    >>> wrapped("heavy strikes on the coalition", 25, 8)
+    ['heavy strikes', 'on the coalition']
+    """
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or width_mm(longer, size_pt) <= limit_mm:
+            lines[-1] = longer
+        elif len(lines) == max_lines:
+            lines[-1] = f"{longer} …"
+            break
+        else:
+            lines.append(word)
+    return [shortened(line, limit_mm, size_pt) for line in lines]
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions apart until neighbours are a gap away, as little as possible, inside limits if they fit.
+
+    Parameters
+    ----------
+    wanted : sequence of float
+        Where the labels would like to be, in any order.
+    gap : float
+        Least distance.
+    low, high : float
+        Limits.
+
+    Returns
+    -------
+    list of float
+        New positions in the same order.
+
+    Examples
+    --------
+    >>> spread([5.0, 5.0, 9.0], 2.0, 0.0, 10.0)
+    [4.0, 6.0, 9.0]
+    """
+    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    # Groups of labels that touch: [mean of wanted positions less their offsets, size]. Neighbouring groups that
+    # overlap are merged (the pool-adjacent-violators algorithm), which is the least-squares solution.
+    groups: list[tuple[float, int]] = []
+    for rank, i in enumerate(order):
+        mean, size = wanted[i] - rank * gap, 1
+        while groups and groups[-1][0] > mean:
+            other, count = groups.pop()
+            mean = (mean * size + other * count) / (size + count)
+            size += count
+        groups.append((mean, size))
+    shifted = [mean for mean, size in groups for _ in range(size)]
+    room = max(high - gap * (len(wanted) - 1), low)
+    placed = [0.0] * len(wanted)
+    for rank, i in enumerate(order):
+        placed[i] = min(max(shifted[rank], low), room) + rank * gap
+    return placed
+
+
+def at_right(
+    ax: Axes,
+    entries: Sequence[tuple[float, str, str, str]],
+    *,
+    size_pt: float = 7.0,
+    limit_mm: float = 28.0,
+    offset_pt: float = 5.0,
+) -> None:
+    """Label lines at their right end, in the margin, without overlaps.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The chart; its vertical limits must be final.
+    entries : sequence of (y, name, value, colour)
+        Height in data units; the name is written in bold and in colour, the value below it. Either may be empty.
+    size_pt : float
+        Size of the letters.
+    limit_mm : float
+        Width of the margin.
+    offset_pt : float
+        Distance from the Axes.
+    """
+    root = ax.figure
+    assert root is not None
+    height_pt = ax.bbox.height / root.dpi * 72.0
+    bottom, top = ax.get_ylim()
+    per_unit = height_pt / (top - bottom)
+    texts = [
+        [(shortened(name, limit_mm, size_pt), "bold", colour)] * bool(name)
+        + [(line, "normal", "#222222") for line in wrapped(value, limit_mm, size_pt, 3) if line]
+        for _, name, value, colour in entries
+    ]
+    line_pt = size_pt * 1.3
+    tallest = max((len(lines) for lines in texts), default=1)
+    gap = tallest * line_pt + 2.0
+    middles = spread(
+        [(y - bottom) * per_unit for y, *_ in entries], gap, gap / 2 - 4.0, height_pt - gap / 2 + 4.0
+    )
+    for lines, middle in zip(texts, middles, strict=True):
+        for i, (text, weight, colour) in enumerate(lines):
+            ax.annotate(
+                text,
+                xy=(1, 0),
+                xycoords="axes fraction",
+                xytext=(offset_pt, middle + ((len(lines) - 1) / 2 - i) * line_pt),
+                textcoords="offset points",
+                ha="left",
+                va="center",
+                fontsize=size_pt,
+                fontweight=weight,
+                color=colour,
+                annotation_clip=False,
+            )
