@@ -48,6 +48,7 @@ def assess_confidence(
     share_doubtful: float,
     gain_over_baseline: float | None,
     rules_agree: bool | None = None,
+    checks_untested: int = 0,
 ) -> Confidence:
     """Give the level of confidence that the evidence supports, with its reasons.
 
@@ -59,6 +60,7 @@ def assess_confidence(
     fewer than 25 events                                  low
     25 to 99 events                                       moderate
     a failed check                                        low
+    a check that could not be run                         moderate
     models differ by more than 20 points                  low
     models differ by more than 10 points                  moderate
     more than a quarter of rows in doubt                  low
@@ -81,6 +83,8 @@ def assess_confidence(
         Out-of-sample log score against a constant rate, in nats; ``None`` where not measured.
     rules_agree : bool or None, optional
         Whether other counting rules lead to the same word; ``None`` where there was no other.
+    checks_untested : int, default 0
+        Model checks that could not be run, for want of events.
 
     Returns
     -------
@@ -99,14 +103,14 @@ def assess_confidence(
     """
     found = [
         _events(n_events),
-        _checks(checks_failed),
+        _checks(checks_failed, checks_untested),
         _agreement(spread),
         _baseline(gain_over_baseline),
     ]
     if share_doubtful > 0.1:
         cap = 0 if share_doubtful > 0.25 else 1
         share = percent(share_doubtful)
-        found.append((cap, f"{share} of the rows have an uncertain day or could not be decided."))
+        found.append((cap, f"{share} of the rows lack an exact day or could not be decided."))
     if rules_agree is not None:
         answer = "the same word" if rules_agree else "another word"
         found.append((2 if rules_agree else 1, f"Other counting rules lead to {answer}."))
@@ -127,9 +131,11 @@ def _events(n: int) -> tuple[int, str]:
     return 2, f"{n} events are a broad basis."
 
 
-def _checks(failed: int) -> tuple[int, str]:
+def _checks(failed: int, untested: int) -> tuple[int, str]:
     if failed:
         return 0, f"{failed} model check{'' if failed == 1 else 's'} failed."
+    if untested:
+        return 1, f"{untested} model check{'' if untested == 1 else 's'} could not be run, for want of events."
     return 2, "All model checks passed."
 
 

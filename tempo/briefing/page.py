@@ -9,41 +9,25 @@ from __future__ import annotations
 
 import calendar
 import json
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from tempo.briefing.findings import Findings
 from tempo.briefing.layout import Chart, Judgement, Part, Section, Table
+from tempo.briefing.phrases import long_date
 from tempo.data.rounding import number
 from tempo.errors import BriefingError, OptionError
 
-__all__ = ["Paper", "long_date", "typeset"]
+__all__ = ["Paper", "isolate", "typeset"]
 
 type Paper = Literal["a4", "letter"]
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _RIGHT_TO_LEFT = ("\u0590", "\u08ff")
-
-
-def long_date(date: pd.Timestamp) -> str:
-    """Write a date as it is printed, for example "12 March 2020", in every locale alike.
-
-    Examples
-    --------
-    >>> long_date(pd.Timestamp("2020-03-12"))
-    '12 March 2020'
-    """
-    return f"{date.day} {_MONTHS[date.month]} {date.year}"
-
-
-# Spelled out, because calendar.month_name and strftime follow the locale of the machine.
-_MONTHS = (
-    "", "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
+# Right-to-left words, with the numbers and signs that stand between two of them.
+_RUN = re.compile(r"[\u0590-\u08ff]+(?:[^\u0590-\u08ffA-Za-z]*[\u0590-\u08ff]+)*")
 
 
 def typeset(
@@ -86,9 +70,10 @@ def typeset(
     }
     files |= {f"{chart.name}.svg": chart.svg for chart in charts.values()}
     folder, letters = _fonts()
+    compiler: Any = typst  # its type stubs do not know that a document may be a dict of files
     midnight = calendar.timegm(findings.as_of.timetuple())
     try:
-        made, warnings = typst.compile_with_warnings(
+        made, warnings = compiler.compile_with_warnings(
             files,
             format=output,
             font_paths=[folder],
@@ -178,7 +163,7 @@ def _emphasised(judgement: Judgement) -> list[dict[str, Any]]:
 
 
 def isolate(text: str) -> str:
-    """Keep each right-to-left run together, so that it cannot reorder the numbers that follow it.
+    r"""Keep each right-to-left run together, so that it cannot reorder the numbers that follow it.
 
     Latin text comes back unchanged. Around a run of Arabic or Hebrew letters go the Unicode marks
     "first strong isolate" and "pop directional isolate", which print nothing.
@@ -188,24 +173,12 @@ def isolate(text: str) -> str:
     >>> isolate("3 rockets"), isolate("هجوم 3") == "هجوم 3"
     ('3 rockets', True)
     >>> ascii(isolate("at \u0639 in 30 days"))
-    "'at \\\\u2068\\\\u0639\\\\u2069 in 30 days'"
+    "'at \\u2068\\u0639\\u2069 in 30 days'"
     """
     first = next((letter for letter in text if letter.isalpha()), "")
     if _is_rightward(first):
         return text
-    made: list[str] = []
-    run: list[str] = []
-    for word in text.split(" "):
-        if any(_is_rightward(letter) for letter in word):
-            run.append(word)
-            continue
-        if run:
-            made.append(f"\u2068{' '.join(run)}\u2069")
-            run = []
-        made.append(word)
-    if run:
-        made.append(f"\u2068{' '.join(run)}\u2069")
-    return " ".join(made)
+    return _RUN.sub("\u2068\\g<0>\u2069", text)
 
 
 def _is_rightward(letter: str) -> bool:
@@ -216,9 +189,9 @@ def _is_rightward(letter: str) -> bool:
 @cache
 def _fonts() -> tuple[str, frozenset[str]]:
     """Folder of the fonts that matplotlib ships, and the letters that DejaVu Sans has."""
-    import matplotlib
+    import matplotlib as mpl
     from matplotlib.ft2font import FT2Font
 
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     codes = FT2Font(str(folder / "DejaVuSans.ttf")).get_charmap()
     return str(folder), frozenset(map(chr, codes)) | frozenset("\n\u2068\u2069")

@@ -18,9 +18,10 @@ Rules, the same everywhere in tempo:
   "under 1 %" and "over 99 %".
 * The PHIA bands leave **gaps** on purpose. A number in a gap gets the word of the nearest band,
   and is marked: 22 % lies two points above "highly unlikely" (10–20 %) and three below
-  "unlikely" (25–35 %), so it is "highly unlikely (22 %, between two bands)". No whole percent
-  lies midway, so there are no ties. "Realistic possibility" ends below 50 %: its last whole
-  percent is 49, and 50 % is nearest to it.
+  "unlikely" (25–35 %), so it is printed as "highly unlikely (22 %, between two bands)".
+  "Realistic possibility" ends below 50 %, so its
+  last whole percent is 49; 52 %, three points from either neighbour, goes to the lower band,
+  whose true edge is 50. No other whole percent lies midway.
 * A likelihood and a level of confidence never stand in one sentence: see
   `tempo.briefing.confidence`.
 

@@ -193,6 +193,21 @@ class Counts(pd.Series):
         digest.update(self.freq.encode())
         return digest.hexdigest()
 
+    def select(self, chosen: NDArray[np.bool_]) -> Counts:
+        """Give some of the bins, with their exposure.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool, shape (n,)
+            Which; a contiguous stretch, if a model is to be fitted.
+
+        Returns
+        -------
+        Counts
+            Possibly empty.
+        """
+        return cast("Counts", self[chosen])
+
     def before(self, date: DateLike) -> Counts:
         """Give the bins that end on or before a date.
 
@@ -207,7 +222,7 @@ class Counts(pd.Series):
             Possibly empty.
         """
         cut = as_date(date, "the cut-off date")
-        kept = cast("Counts", self[np.asarray(self.bin_ends <= cut)])
+        kept = self.select(np.asarray(self.bin_ends <= cut))
         kept.cutoff = cut
         return kept
 

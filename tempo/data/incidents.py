@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts, bins
+from tempo.data.rounding import counted
 from tempo.data.rules import parse_rule
 from tempo.data.table import canonical, latest_onset
 from tempo.data.window import DAY, DateLike, Window, as_date
@@ -35,7 +36,7 @@ class Incidents:
     window : Window or (start, end)
         Half-open. Every incident that happened in it would be in the table.
     label : str, default "attacks"
-        What the incidents are, in the plural, for charts and sentences.
+        What the incidents are, in the singular or the plural, for charts and sentences.
     rule : str, default "every row"
         The counting rule so far.
     source : str, optional
@@ -132,7 +133,7 @@ class Incidents:
             For example ``"killed > 0 or munitions >= 10"``. Comparisons, ``and``, ``or``, ``not``, ``in (...)``,
             ``is missing``; ``date`` stands for the date interval. The rule is parsed, never run as Python.
         label : str, optional
-            What the selected incidents are, in the plural.
+            What the selected incidents are, in the singular or the plural.
         undecided : {"exclude", "include", "best"}, default "exclude"
             What to do with rows that the rule cannot decide, because a value is unknown or its low and high
             disagree: leave them out, take them in, or take best values at their word.
@@ -157,7 +158,7 @@ class Incidents:
         >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-01-09"], "munitions": [20.0, 2.0]})
         >>> salvos = Incidents(table, ("2020-01-01", "2020-02-01")).where("munitions >= 10", label="salvos")
         >>> salvos
-        Incidents: 1 salvos in [2020-01-01, 2020-02-01), 31 observed days; rule: munitions >= 10
+        Incidents: 1 salvo in [2020-01-01, 2020-02-01), 31 observed days; rule: munitions >= 10
         """
         if undecided not in {"exclude", "include", "best"}:
             raise OptionError(
@@ -222,7 +223,7 @@ class Incidents:
         --------
         >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-03-20"]})
         >>> Incidents(table, ("2020-01-01", "2021-01-01")).before("2020-03-12")
-        Incidents: 1 attacks in [2020-01-01, 2020-03-12), 71 observed days; as of 2020-03-12
+        Incidents: 1 attack in [2020-01-01, 2020-03-12), 71 observed days; as of 2020-03-12
         """
         cut = as_date(date, "the cut-off date")
         window = self.window.before(cut)
@@ -479,7 +480,7 @@ class Incidents:
         table, window = self._table, self.window
         last = window.end - DAY
         lines = [
-            f"{len(self)} {self.label} between {window.start:%Y-%m-%d} and {last:%Y-%m-%d} "
+            f"{counted(len(self), self.label)} between {window.start:%Y-%m-%d} and {last:%Y-%m-%d} "
             f"({window.days:g} observed days"
             + (f", {window.length_days - window.days:g} not observed)." if window.gaps else ")."),
             f"Counting rule: {self.rule}.",
@@ -515,7 +516,7 @@ class Incidents:
     def __repr__(self) -> str:
         window = self.window
         text = (
-            f"Incidents: {len(self)} {self.label} in [{window.start:%Y-%m-%d}, {window.end:%Y-%m-%d}), "
+            f"Incidents: {counted(len(self), self.label)} in [{window.start:%Y-%m-%d}, {window.end:%Y-%m-%d}), "
             f"{window.days:g} observed days"
         )
         if self.rule != "every row":
@@ -583,8 +584,8 @@ def concat(parts: Sequence[Incidents], label: str | None = None) -> Incidents:
         if part.window != first.window or part.cutoff != first.cutoff:
             raise DataError(
                 f"windows differ: {first.window} and {part.window} (as of {first.cutoff} and "
-                f"{part.cutoff}). Cut both to their overlap with .between(start, end) and .before(date) first, or rates "
-                "would be wrong."
+                f"{part.cutoff}). Cut both to their overlap with .between(start, end) and .before(date) first, or "
+                "rates would be wrong."
             )
     table = pd.concat([part.table for part in parts], ignore_index=True)
     if "id" in table:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
-__all__ = ["interval", "number", "percent"]
+__all__ = ["counted", "interval", "number", "percent", "plural"]
+
+_PREPOSITION = re.compile(
+    r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|[:,(]).*", re.DOTALL
+)
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -96,3 +101,59 @@ def interval(low: float, high: float, unit: str = "", digits: int = 2) -> str:
     """
     text = f"{number(low, digits)} to {number(high, digits)}"
     return f"{text} {unit}" if unit else text
+
+
+def plural(label: str, *, one: bool = False) -> str:
+    """Give a label in the plural, or in the singular, whichever of the two the user wrote.
+
+    The noun is the last word before the first preposition: "heavy strike on bases" becomes "heavy strikes on bases".
+
+    Parameters
+    ----------
+    label : str
+        What is counted.
+    one : bool, default False
+        Give the singular instead.
+
+    Returns
+    -------
+    str
+        The label with its noun changed; regular English nouns only.
+
+    Examples
+    --------
+    >>> plural("heavy strike"), plural("attacks"), plural("attacks on the coalition", one=True), plural("casualty")
+    ('heavy strikes', 'attacks', 'attack on the coalition', 'casualties')
+    """
+    tail = _PREPOSITION.search(label)
+    head = label[: tail.start()] if tail else label
+    rest = label[tail.start() :] if tail else ""
+    is_plural = head.endswith("s") and not head.endswith("ss")
+    if one and is_plural:
+        head = re.sub(r"(?<=[^aeiou])ies$", "y", head) if head.endswith("ies") else head[:-1]
+    elif not one and not is_plural and head:
+        head = re.sub(r"(?<=[^aeiou])y$", "ie", head) + ("es" if head.endswith("ss") else "s")
+    return head + rest
+
+
+def counted(count: float, label: str) -> str:
+    """Write how many of something there are.
+
+    Parameters
+    ----------
+    count : float
+        How many.
+    label : str
+        What is counted, in the singular or the plural.
+
+    Returns
+    -------
+    str
+        For example ``"1 heavy strike"``.
+
+    Examples
+    --------
+    >>> counted(1, "attacks"), counted(4, "heavy strike")
+    ('1 attack', '4 heavy strikes')
+    """
+    return f"{count:,.0f} {plural(label, one=count == 1)}"

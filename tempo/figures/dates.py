@@ -169,7 +169,8 @@ class DateLabels(Formatter):
         for date in dates:
             month = _MONTHS[date.month - 1][:3]
             label = f"{date.day} {month}" if by_day else month
-            labels.append(label if date.year == year else f"{label}\n{date.year}")
+            # The blank second line keeps all first lines level.
+            labels.append(f"{label}\n{' ' if date.year == year else date.year}")
             year = date.year
         return labels
 

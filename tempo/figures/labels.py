@@ -14,6 +14,7 @@ __all__ = ["at_right", "plain", "shortened", "spread", "width_mm", "wrapped"]
 
 _FONT = "DejaVu Sans"
 _MM_PER_PT = 25.4 / 72.0
+_OPEN, _CLOSE = "\u2068", "\u2069"  # Unicode's first strong isolate, and its end; neither is drawn
 
 
 @lru_cache(maxsize=1)
@@ -25,7 +26,8 @@ def plain(text: object) -> str:
     """Give text from data as one line that can be drawn: no line breaks, no control characters.
 
     A letter that the font does not have becomes a white square. Signs that mean something to TeX stay as they are:
-    charts switch the parsing off.
+    charts switch the parsing off. Arabic and Hebrew are enclosed in invisible marks, so that the words around them
+    keep their order.
 
     Parameters
     ----------
@@ -46,12 +48,19 @@ def plain(text: object) -> str:
         return ""
     words = " ".join(str(text).split())
     known = _known_letters()
-    # "Cf" holds the marks of writing direction, which Arabic needs and which are never drawn.
-    return "".join(
-        sign if ord(sign) in known or unicodedata.category(sign) == "Cf" else "\u25a1"
+    line = "".join(
+        sign if ord(sign) in known else "\u25a1"
         for sign in words
-        if unicodedata.category(sign) not in {"Cc", "Cs"}
+        if unicodedata.category(sign) not in {"Cc", "Cf", "Cs"}
     )
+    return _isolated(line)
+
+
+def _isolated(line: str) -> str:
+    """Mark the ends of text that runs from right to left, so that it does not turn round what stands beside it."""
+    if any(unicodedata.bidirectional(sign) in {"R", "AL", "AN"} for sign in line):
+        return f"{_OPEN}{line}{_CLOSE}"
+    return line
 
 
 def width_mm(text: str, size_pt: float) -> float:
@@ -74,7 +83,7 @@ def width_mm(text: str, size_pt: float) -> float:
     width, _, _ = text_to_path.get_text_width_height_descent(
         text, FontProperties(family=_FONT, size=size_pt), ismath=False
     )
-    return float(width) * _MM_PER_PT
+    return 1.04 * float(width) * _MM_PER_PT  # on a screen, letters are moved to whole pixels
 
 
 def shortened(text: str, limit_mm: float, size_pt: float) -> str:
@@ -99,6 +108,8 @@ def shortened(text: str, limit_mm: float, size_pt: float) -> str:
     >>> shortened("rocket", 30, 8), shortened("a very long name indeed", 15, 8)
     ('rocket', 'a very lo…')
     """
+    if text.startswith(_OPEN) and text.endswith(_CLOSE):
+        return _isolated(shortened(text[1:-1], limit_mm, size_pt))
     text = text[:400]  # nothing longer fits on a page, and measuring takes time
     if width_mm(text, size_pt) <= limit_mm:
         return text

@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -173,7 +174,7 @@ def canvas(
         import matplotlib.pyplot as plt
 
         inner_mm = WIDTH_MM - left_mm - right_mm
-        lines = wrapped(text, WIDTH_MM - left_mm + caption_from_mm - 1.0, SMALL_PT)
+        lines = wrapped(text, WIDTH_MM - left_mm + caption_from_mm - 3.0, SMALL_PT)
         below_pt = _CAPTION_DROP_PT + len(lines) * SMALL_PT * _LINE + 4.0
         below_mm = below_pt / PT_PER_INCH * MM_PER_INCH
         total_mm = top_mm + height_mm + below_mm
@@ -260,7 +261,16 @@ def axes_size_mm(ax: Axes) -> tuple[float, float]:
     return box.width / dpi * MM_PER_INCH, box.height / dpi * MM_PER_INCH
 
 
-def headline(ax: Axes, text: str, *, x: float = 0.0, colour: str = GREY, align: str = "left") -> None:
+def headline(
+    ax: Axes,
+    text: str,
+    *,
+    x: float = 0.0,
+    colour: str = GREY,
+    align: Literal["left", "right", "center"] = "left",
+    lift_pt: float = 5.0,
+    shift_pt: float = 0.0,
+) -> None:
     """Write what the upright axis measures above it, where it reads without turning the head.
 
     Parameters
@@ -273,6 +283,8 @@ def headline(ax: Axes, text: str, *, x: float = 0.0, colour: str = GREY, align: 
         Where, as a share of the width.
     colour : str
         Of the letters.
+    lift_pt, shift_pt : float
+        Distance above the Axes, and to the right of the place.
     align : {"left", "right", "center"}
         Horizontal alignment.
     """
@@ -280,7 +292,7 @@ def headline(ax: Axes, text: str, *, x: float = 0.0, colour: str = GREY, align: 
         text,
         xy=(x, 1),
         xycoords="axes fraction",
-        xytext=(0, 5),
+        xytext=(shift_pt, lift_pt),
         textcoords="offset points",
         ha=align,
         va="bottom",

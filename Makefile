@@ -1,0 +1,66 @@
+# tempo: everything that is run from a clone. `make` alone lists it.
+#
+# Each target makes the virtual environment it needs, and makes it again when pyproject.toml or requirements.txt
+# have changed. Choose the interpreter with PYTHON=…; the default is the first Python >= 3.12 that works.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check
+INPUTS  := pyproject.toml requirements.txt
+# Two workers suit the two cores of a small machine; WORKERS=8 uses more.
+WORKERS ?= 2
+TESTS   ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help briefing test lint types docs wheel benchmarks figures notebooks requirements clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+briefing: $(VENV)/.ready-to-run ## write briefing.pdf from the shipped chronology, as of 12 March 2020
+	$(BIN)/tempo brief --as-of 2020-03-12 --output briefing.pdf
+
+test: $(VENV)/.ready-to-test ## run every test (TESTS='tests/data -k dates' for some)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+lint: $(VENV)/.ready-to-test ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready-to-test ## check types
+	$(BIN)/mypy
+
+docs: $(VENV)/.ready-to-test ## build the documentation in docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+
+wheel: $(VENV)/.ready-to-test ## build the wheel in dist/ and check what is in it
+	rm -rf dist
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python tools/check_wheel.py dist
+
+benchmarks: $(VENV)/.ready-to-test ## measure speed
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts= --import-mode=importlib
+
+figures: $(VENV)/.ready-to-run ## draw the picture of the README again
+	$(BIN)/python tools/draw_readme_picture.py
+
+notebooks: $(VENV)/.ready-to-test ## run the notebooks and store their outputs
+	$(BIN)/python tools/run_notebooks.py
+
+requirements: $(VENV)/.ready-to-test ## write the installed versions into requirements.txt
+	$(BIN)/python tools/pin_requirements.py
+
+clean: ## remove the virtual environment and everything built
+	rm -rf $(VENV) build dist docs/_build docs/api/generated briefing.pdf
+
+$(VENV)/.ready-to-run: $(INPUTS) | $(BIN)/python
+	$(PIP) install --quiet -c requirements.txt -e .
+	@touch $@
+
+$(VENV)/.ready-to-test: $(INPUTS) | $(BIN)/python
+	$(PIP) install --quiet -c requirements.txt -e ".[tests,docs]"
+	@touch $@ $(VENV)/.ready-to-run
+
+$(BIN)/python:
+	@python=$$(PYTHON='$(PYTHON)' sh tools/find-python) && echo "$$python -m venv $(VENV)" && "$$python" -m venv $(VENV)

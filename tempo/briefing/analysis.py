@@ -1,0 +1,402 @@
+"""The analysis behind a briefing: models fitted, checked, forecast, weighed and compared, as one frozen result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tempo.briefing.record import Record, keep_record
+from tempo.data.counts import Counts
+from tempo.data.incidents import Incidents
+from tempo.data.window import DAY, DateLike, as_date
+from tempo.errors import (
+    BriefingError,
+    ConvergenceWarning,
+    FitError,
+    OptionError,
+    TempoWarning,
+    UndecidedRowsWarning,
+)
+from tempo.forecast.outlook import Outlook, forecast
+from tempo.forecast.scenarios import Scenario
+from tempo.forecast.spans import days_of
+from tempo.forecast.weights import Weights, weigh
+from tempo.randomness import RNGLike, resolve, spawn
+
+__all__ = ["Analysis", "Progress", "analyse", "default_rules", "default_scenarios"]
+
+type Progress = Callable[[str, float], None]
+
+#: Check names that speak of the computation, not of the fit to the data: their failure blocks a briefing.
+_CONVERGENCE = ("converge", "r-hat", "rhat", "r_hat", "k-hat", "khat", "k_hat", "ess", "diverge", "pareto")
+
+
+@dataclass(frozen=True, repr=False)
+class Analysis:
+    """Everything that the findings are computed from.
+
+    Attributes
+    ----------
+    past : Incidents
+        The incidents before the as-of date.
+    daily : Counts
+        Their daily counts.
+    as_of : pandas.Timestamp
+        Nothing from this day on was used.
+    horizons : tuple of int
+        Horizons in days, shortest first.
+    prob : float
+        Content of all intervals.
+    fits : dict
+        Fitted models by name; the constant rate comes first.
+    outlooks : dict of str to Outlook
+        Forecast of each of them.
+    refused : dict of str to str
+        Models that could not be fitted, with the reason.
+    weights : Weights
+        The scenarios, weighed.
+    scenario_outlooks : dict of str to Outlook
+        Forecast under each scenario alone.
+    mixture : Outlook
+        Forecast under the weighted scenarios.
+    checks : pandas.DataFrame
+        ``model, check, statistic, threshold, passed, meaning, blocking``.
+    record : Record
+        Past forecasts with their outcomes.
+    rules : pandas.DataFrame or None
+        One row for each counting rule: ``name, rule, events, undecided, last`` and, for each horizon of h days,
+        ``probability_h``; ``None`` where no other rule could be applied.
+    doubts : tuple of str
+        Warnings that were given on the way, once each.
+    seed : str
+        What reproduces the draws.
+    """
+
+    past: Incidents
+    daily: Counts
+    as_of: pd.Timestamp
+    horizons: tuple[int, ...]
+    prob: float
+    fits: dict[str, Any]
+    outlooks: dict[str, Outlook]
+    refused: dict[str, str]
+    weights: Weights
+    scenario_outlooks: dict[str, Outlook]
+    mixture: Outlook
+    checks: pd.DataFrame
+    record: Record
+    rules: pd.DataFrame | None
+    doubts: tuple[str, ...]
+    seed: str
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The checks that failed, those that block a briefing first."""
+        failed = self.checks[~self.checks["passed"].astype(bool)]
+        return failed.sort_values("blocking", ascending=False, kind="stable")
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a model did not converge."""
+        return bool(self.failed["blocking"].any())
+
+    def __repr__(self) -> str:
+        return (
+            f"Analysis as of {self.as_of:%Y-%m-%d}: {self.daily.events} × {self.past.label}, "
+            f"models {', '.join(self.fits)}, {len(self.failed)} failed checks"
+        )
+
+
+def analyse(
+    past: Incidents,
+    *,
+    as_of: DateLike,
+    horizon: str = "90D",
+    scenarios: Sequence[Scenario] | None = None,
+    prior: Sequence[float] | None = None,
+    prob: float = 0.9,
+    incidents: Incidents | None = None,
+    rules: Mapping[str, str] | None = None,
+    method: str = "laplace",
+    draws: int = 10_000,
+    rng: RNGLike = 7,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Fit, check, forecast and weigh everything that a briefing reports.
+
+    Parameters
+    ----------
+    past : Incidents
+        What is counted, on its window.
+    as_of : date-like
+        Date of the briefing; nothing from this day on is used. It must not lie beyond the end of the window.
+    horizon : str, default "90D"
+        The longest horizon; a third and two thirds of it are reported too.
+    scenarios : sequence of Scenario, optional
+        Accounts of what is going on, to be weighed; `default_scenarios` when left out.
+    prior : sequence of float, optional
+        Probability of each scenario before the data; equal when left out.
+    prob : float, default 0.9
+        Content of all intervals.
+    incidents : Incidents, optional
+        All rows before the counting rule was applied; needed to answer again under other rules.
+    rules : mapping of str to str, optional
+        Other counting rules by name; `default_rules` when left out.
+    method : {"laplace", "nuts", "mle"}, default "laplace"
+        Engine of the Hawkes fit.
+    draws : int, default 10,000
+        Simulated futures of each forecast.
+    rng : int, Generator or None, default 7
+        Draws everything.
+    progress : callable, optional
+        Called with a text and the share done, between 0 and 1.
+
+    Returns
+    -------
+    Analysis
+        All results.
+
+    Raises
+    ------
+    BriefingError
+        If the as-of date lies beyond the data.
+    OptionError
+        If an option has a value that is not known.
+    """
+    tell = progress or (lambda _text, _share: None)
+    if not 0 < prob < 1:
+        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
+    days = days_of(horizon)
+    horizons = tuple(sorted({max(round(days * k / 3), 1) for k in (1, 2, 3)}))
+    whole = f"{days}D"
+    past, cut = _as_of(past, as_of)
+    randomness = resolve(rng)
+    streams = spawn(randomness.generator, 8)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tell("Counting", 0.02)
+        daily = past.counts("1D")
+        fits: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for share, (name, fit) in zip(
+            (0.05, 0.1, 0.3), _fitters(past, method, streams[0]).items(), strict=True
+        ):
+            tell(f"Fitting {name}", share)
+            try:
+                fits[name] = fit()
+            except FitError as error:
+                refused[name] = str(error)
+        tell("Checking", 0.45)
+        checks = _checks(fits)
+        tell("Forecasting", 0.5)
+        outlooks = {
+            name: forecast(fit, whole, draws=draws, rng=streams[1]) for name, fit in fits.items()
+        }
+        tell("Weighing scenarios", 0.6)
+        chosen = list(scenarios) if scenarios is not None else default_scenarios(past)
+        weights = weigh(past, chosen, prior=prior, rng=streams[2])
+        scenario_outlooks = dict(weights.outlooks(whole))
+        mixture = weights.outlook(whole)
+        tell("Keeping the record", 0.7)
+        record = keep_record(
+            daily, _record_fitters(), baseline="ConstantRate", days=horizons[0], prob=prob, rng=streams[3]
+        )
+        tell("Answering under other counting rules", 0.8)
+        table = _under_rules(
+            past, incidents, rules, cut, horizons, scenarios=scenarios, prior=prior, rng=streams[4]
+        )
+    return Analysis(
+        past=past,
+        daily=daily,
+        as_of=cut,
+        horizons=horizons,
+        prob=prob,
+        fits=fits,
+        outlooks=outlooks,
+        refused=refused,
+        weights=weights,
+        scenario_outlooks=scenario_outlooks,
+        mixture=mixture,
+        checks=checks,
+        record=record,
+        rules=table,
+        doubts=_doubts(caught),
+        seed=randomness.record,
+    )
+
+
+def default_scenarios(past: Incidents) -> list[Scenario]:
+    """Give the two scenarios that a briefing weighs when none are named.
+
+    "Continuation" is the past rate, said as the central 80 % interval of its posterior under a Jeffreys prior;
+    "escalation" is three to eight times that rate.
+
+    Parameters
+    ----------
+    past : Incidents
+        What is counted.
+
+    Returns
+    -------
+    list of Scenario
+        Continuation and escalation.
+    """
+    from scipy.stats import gamma
+
+    low, high = gamma.ppf([0.1, 0.9], len(past) + 0.5, scale=1 / past.window.days)
+    return [
+        Scenario.every(_gap_in_words(1 / high, 1 / low), name="continuation"),
+        Scenario.escalation(past, rate_multiplier=(3, 8), name="escalation"),
+    ]
+
+
+def _gap_in_words(low_days: float, high_days: float) -> str:
+    """Write a range of gaps in a unit that keeps its numbers readable, for example "2-3.5 months"."""
+    if high_days < 2:
+        return f"{_plain(1 / high_days)}-{_plain(1 / low_days)} a day"
+    for unit, length in (("months", 365.25 / 12), ("weeks", 7.0), ("days", 1.0)):
+        if low_days >= 1.5 * length or unit == "days":
+            break
+    return f"{_plain(low_days / length)}-{_plain(high_days / length)} {unit}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def default_rules(incidents: Incidents) -> dict[str, str]:
+    """Give the counting rules that the columns of the data allow.
+
+    Parameters
+    ----------
+    incidents : Incidents
+        All rows.
+
+    Returns
+    -------
+    dict of str to str
+        Rule by name: any death, a coalition death, ten or more munitions or any death.
+    """
+    table = incidents.table
+    have = {name for name in table.columns if table[name].notna().any()}
+    rules: dict[str, str] = {}
+    if "killed" in have:
+        rules["any death"] = "killed > 0"
+    if "killed_coalition" in have:
+        rules["a coalition death"] = "killed_coalition > 0"
+    if "munitions" in have:
+        rules["ten or more munitions"] = "munitions >= 10"
+    if {"munitions", "killed"} <= have:
+        rules["any death, or ten or more munitions"] = "killed > 0 or munitions >= 10"
+    return rules
+
+
+def _as_of(past: Incidents, as_of: DateLike) -> tuple[Incidents, pd.Timestamp]:
+    cut = as_date(as_of, "as_of")
+    window = past.window
+    if cut > window.end:
+        raise BriefingError(
+            f"as_of is {cut:%Y-%m-%d}, but the data were only watched up to {window.end - DAY:%Y-%m-%d}. What happened in "
+            f"between is not known. Use as_of='{window.end:%Y-%m-%d}', or pass a longer window if the data cover it."
+        )
+    if cut <= window.start:
+        raise BriefingError(
+            f"as_of is {cut:%Y-%m-%d}, but the data begin on {window.start:%Y-%m-%d}. There is no past to learn from; "
+            "use a later date."
+        )
+    return past.before(cut), cut
+
+
+def _fitters(
+    past: Incidents, method: str, rng: np.random.Generator
+) -> dict[str, Callable[[], Any]]:
+    from tempo.models.changepoints import Changepoints
+    from tempo.models.constant import ConstantRate
+    from tempo.models.hawkes import Hawkes
+
+    return {
+        "ConstantRate": lambda: ConstantRate().fit(past),
+        "Changepoints": lambda: Changepoints().fit(past),
+        "Hawkes": lambda: Hawkes().fit(past, method=method, rng=rng),
+    }
+
+
+def _record_fitters() -> dict[str, Callable[[Counts], Any]]:
+    from tempo.models.changepoints import Changepoints
+    from tempo.models.constant import ConstantRate
+
+    return {
+        "ConstantRate": lambda counts: ConstantRate().fit(counts),
+        "Changepoints": lambda counts: Changepoints().fit(counts),
+    }
+
+
+def _checks(fits: Mapping[str, Any]) -> pd.DataFrame:
+    parts = []
+    for name, fit in fits.items():
+        table = fit.check()
+        part = table[["statistic", "threshold", "passed", "meaning"]].copy()
+        part.insert(0, "check", [str(label) for label in table.index])
+        part.insert(0, "model", name)
+        part["blocking"] = [
+            any(word in str(label).lower() for word in _CONVERGENCE) for label in table.index
+        ]
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _under_rules(
+    past: Incidents,
+    incidents: Incidents | None,
+    rules: Mapping[str, str] | None,
+    cut: pd.Timestamp,
+    horizons: tuple[int, ...],
+    *,
+    scenarios: Sequence[Scenario] | None,
+    prior: Sequence[float] | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame | None:
+    if incidents is None and past.rule == "every row":
+        incidents = past
+    if incidents is None:
+        return None
+    base = incidents.before(cut)
+    others = default_rules(base) if rules is None else dict(rules)
+    groups = {"every incident": base} if base.rule != past.rule else {}
+    for name, rule in others.items():
+        chosen = base.where(rule, label=past.label)
+        if chosen.rule != past.rule:
+            groups[name] = chosen
+    rows = []
+    for name, group in groups.items():
+        accounts = list(scenarios) if scenarios is not None else default_scenarios(group)
+        mixture = weigh(group, accounts, prior=prior, rng=rng).outlook(f"{horizons[-1]}D")
+        last = group.table["date_start"].max() if len(group) else pd.NaT
+        row: dict[str, object] = {
+            "name": name,
+            "rule": group.rule,
+            "events": len(group),
+            "undecided": len(group.undecided),
+            "last": last,
+        }
+        row |= {f"probability_{h}": mixture.probability(1, f"{h}D") for h in horizons}
+        rows.append(row)
+    return pd.DataFrame(rows) if rows else None
+
+
+def _doubts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Keep tempo's own warnings as text; pass on what others had to say."""
+    own: list[str] = []
+    for item in caught:
+        if isinstance(item.message, TempoWarning):
+            # The other counting rules have a column for their undecided rows.
+            if not isinstance(item.message, UndecidedRowsWarning):
+                own.append(str(item.message))
+        else:
+            warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
+    return tuple(dict.fromkeys(own))

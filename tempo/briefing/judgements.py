@@ -1,0 +1,373 @@
+"""Page one in sentences: key judgements, what must be known first, and the confidence behind them.
+
+Every number goes through the shared rounding, and every word of likelihood is chosen for the number
+as printed. No sentence says that one thing brought about another: rates change, and attacks follow
+attacks, for reasons that counts alone do not show.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tempo.briefing.analysis import Analysis
+from tempo.briefing.confidence import Confidence, assess_confidence
+from tempo.briefing.layout import Judgement
+from tempo.briefing.phrases import Noun, day_span, joined, long_date, plural
+from tempo.briefing.wording import term, whole_percent
+from tempo.data.rounding import interval, number, percent
+from tempo.data.window import DAY
+from tempo.forecast.outlook import Outlook
+
+__all__ = [
+    "MODEL_NAMES",
+    "Accounts",
+    "ScenarioReading",
+    "accounts_of",
+    "judge",
+    "judge_confidence",
+    "notices_of",
+    "read_scenarios",
+]
+
+#: What the models are called in prose.
+MODEL_NAMES = {
+    "ConstantRate": "constant rate",
+    "Changepoints": "changepoints",
+    "Hawkes": "self-excitation (Hawkes)",
+}
+
+#: Evidence weaker than this factor does not separate two scenarios (Kass & Raftery 1995: "not worth more than a bare
+#: mention").
+_BARE_MENTION = 3.0
+
+#: Range of starting assumptions that a scenario's probability is shown for.
+_PRIOR_RANGE = (0.1, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The forecasts that answer the same question side by side.
+
+    Attributes
+    ----------
+    mixture : Outlook
+        The weighted scenarios, which the judgements quote.
+    scenarios, models : dict of str to Outlook
+        Each scenario alone, and each model that knows nothing of them.
+    """
+
+    mixture: Outlook
+    scenarios: dict[str, Outlook]
+    models: dict[str, Outlook]
+
+    def probability(self, days: int) -> float:
+        """Give the probability of at least one event under the weighted scenarios."""
+        return self.mixture.probability(1, f"{days}D")
+
+    def span(self, days: int) -> tuple[float, float]:
+        """Give the lowest and highest of these probabilities over all scenarios and models."""
+        found = [
+            outlook.probability(1, f"{days}D")
+            for outlook in (*self.scenarios.values(), *self.models.values())
+        ]
+        return min(found), max(found)
+
+    def spread_of_models(self, horizons: tuple[int, ...]) -> float:
+        """Give the largest difference between the models' probabilities for one question."""
+        return max(
+            float(np.ptp([outlook.probability(1, f"{h}D") for outlook in self.models.values()]))
+            for h in horizons
+        )
+
+
+def accounts_of(analysis: Analysis) -> Accounts:
+    """Collect the forecasts of an analysis.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+
+    Returns
+    -------
+    Accounts
+        Side by side.
+    """
+    models = {MODEL_NAMES.get(name, name): outlook for name, outlook in analysis.outlooks.items()}
+    return Accounts(analysis.mixture, analysis.scenario_outlooks, models)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioReading:
+    """What the evidence says about the busiest scenario.
+
+    Attributes
+    ----------
+    name : str
+        The scenario with the highest forecast.
+    others : tuple of str
+        The rest.
+    prior, posterior : float
+        Its probability before and after the data.
+    factor : float
+        Bayes factor for it, against the others together.
+    low, high : float
+        Its probability if the starting assumption had been 10 % or 50 %.
+    """
+
+    name: str
+    others: tuple[str, ...]
+    prior: float
+    posterior: float
+    factor: float
+    low: float
+    high: float
+
+    @property
+    def separated(self) -> bool:
+        """Whether the evidence is worth more than a bare mention, either way."""
+        return abs(math.log(self.factor)) >= math.log(_BARE_MENTION)
+
+
+def read_scenarios(analysis: Analysis) -> ScenarioReading | None:
+    """Read off what the evidence says about the busiest scenario.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+
+    Returns
+    -------
+    ScenarioReading or None
+        ``None`` where there is only one scenario, or the starting assumption left no choice.
+    """
+    weights = analysis.weights
+    totals = {name: float(o.totals().mean()) for name, o in analysis.scenario_outlooks.items()}
+    name = max(totals, key=totals.__getitem__)
+    others = tuple(other for other in totals if other != name)
+    prior, posterior = float(weights.prior[name]), float(weights.probabilities[name])
+    if not others or not 0 < prior < 1:
+        return None
+    factor = _odds(posterior) / _odds(prior)
+    low, high = (_share(_odds(start) * factor) for start in _PRIOR_RANGE)
+    return ScenarioReading(name, others, prior, posterior, factor, low, high)
+
+
+def judge(analysis: Analysis, words: str) -> tuple[Judgement, ...]:
+    """Write the key judgements.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+    words : {"icd203", "phia"}
+        Vocabulary of likelihood.
+
+    Returns
+    -------
+    tuple of Judgement
+        The question at the shortest and at the longest horizon, how many, which scenario, whether the rate changed, and
+        deaths where they are forecast.
+    """
+    noun = Noun.of(analysis.past.label)
+    found = [_occurs(analysis, noun, h, words) for h in _ends(analysis.horizons)]
+    found.append(_how_many(analysis, noun, words))
+    found.extend(_scenario(analysis, words))
+    found.extend(_changed(analysis, noun, words))
+    found.extend(_deaths(analysis, words))
+    return tuple(found)
+
+
+def _ends(horizons: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((horizons[0], horizons[-1])))
+
+
+def _occurs(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
+    accounts = accounts_of(analysis)
+    found = term(accounts.probability(days), words)
+    low, high = accounts.span(days)
+    dates = day_span(analysis.as_of, analysis.as_of + days * DAY)
+    sentence = (
+        f"{found.opening} that at least one {noun.one} occurs in the next {plural(days, 'day')} ({dates}). "
+        f"The scenarios and models taken one by one give {_percents(low, high)}."
+    )
+    return Judgement(sentence, found, low, high, days)
+
+
+def _how_many(analysis: Analysis, noun: Noun, words: str) -> Judgement:
+    days = analysis.horizons[-1]
+    totals = analysis.mixture.totals(f"{days}D")
+    levels = [(1 - analysis.prob) / 2, 0.5, (1 + analysis.prob) / 2]
+    low, median, high = (int(q) for q in np.quantile(totals, levels, method="inverted_cdf"))
+    # The chance of passing the median tells what the interval cannot: how lopsided the forecast is.
+    beyond = term(float(np.mean(totals > median)), words)
+    sentence = (
+        f"The number of {noun.many} in the next {plural(days, 'day')} is expected to lie between "
+        f"{interval(low, high).replace(' to ', ' and ')} ({percent(analysis.prob)} interval), with {number(median)} as the "
+        f"middle value. {beyond.opening} that it is more than {number(median)}."
+    )
+    return Judgement(sentence, beyond, None, None, days)
+
+
+def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
+    reading = read_scenarios(analysis)
+    if reading is None:
+        return []
+    found = term(reading.posterior, words)
+    rest = joined(reading.others, "or")
+    verdict = (
+        f"The evidence favours {'it' if reading.factor > 1 else 'the other account'} by a factor of "
+        f"{number(max(reading.factor, 1 / reading.factor))}"
+        if reading.separated
+        else (
+            "The evidence does not separate the scenarios (it favours "
+            f"{'this one' if reading.factor > 1 else 'the other'} by a factor of only "
+            f"{number(max(reading.factor, 1 / reading.factor))})"
+        )
+    )
+    sentence = (
+        f"{found.opening} that the {reading.name} scenario, rather than {rest}, describes the present. "
+        f"{verdict}; the starting assumption was {percent(reading.prior)}, and starting assumptions of "
+        f"{_percents(*_PRIOR_RANGE)} would give {_percents(reading.low, reading.high)}."
+    )
+    return [Judgement(sentence, found, reading.low, reading.high, None)]
+
+
+def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
+    fit = analysis.fits.get("Changepoints")
+    if fit is None:
+        return []
+    chance = 1.0 - float(fit.n_changes.iloc[0])
+    found = term(chance, words)
+    since = long_date(analysis.past.window.start)
+    unclear = 25 <= whole_percent(chance) <= 75
+    lead = "The data cannot tell whether the rate changed. " if unclear else ""
+    sentence = (
+        f"{lead}{found.opening} that the rate of {noun.many} changed at least once since {since}, "
+        "if steps are the only kind of change."
+    )
+    if not unclear and chance > 0.5:
+        segments = fit.segments
+        last = segments.iloc[-1]
+        if len(segments) > 1:
+            sentence += f" The latest change is dated to {long_date(last['start'])}" + _between(last) + "."
+    return [Judgement(sentence, found, None, None, None)]
+
+
+def _between(segment: object) -> str:
+    start_low, start_high = segment["start_low"], segment["start_high"]  # type: ignore[index]  # a row of segments
+    if start_low == start_high:
+        return ""
+    return f" (between {long_date(start_low)} and {long_date(start_high)})"
+
+
+def _deaths(analysis: Analysis, words: str) -> list[Judgement]:
+    deaths = analysis.mixture.deaths
+    if deaths is None:
+        return []
+    days = analysis.horizons[-1]
+    totals = np.asarray(deaths.sum(dim=[name for name in deaths.dims if name != "draw"]))
+    found = term(float(np.mean(totals >= 1)), words)
+    high = float(np.quantile(totals, (1 + analysis.prob) / 2, method="inverted_cdf"))
+    sentence = (
+        f"{found.opening} that at least one person is killed in the next {plural(days, 'day')}. "
+        f"With {percent((1 + analysis.prob) / 2)} probability deaths stay at or below {number(high)}."
+    )
+    return [Judgement(sentence, found, None, None, days)]
+
+
+def judge_confidence(analysis: Analysis, words: str) -> Confidence:
+    """Work out the level of confidence and its reasons from the results.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+    words : {"icd203", "phia"}
+        Vocabulary, because other counting rules count as agreeing when they lead to the same word.
+
+    Returns
+    -------
+    Confidence
+        Level and reasons.
+    """
+    accounts = accounts_of(analysis)
+    past, days = analysis.past, analysis.horizons[0]
+    rows = len(past) + len(past.undecided)
+    doubtful = past.n_uncertain("1D") + len(past.undecided)
+    agree = None
+    if analysis.rules is not None:
+        here = term(accounts.probability(days), words).word
+        agree = all(
+            term(float(p), words).word == here for p in analysis.rules[f"probability_{days}"]
+        )
+    gain, error = analysis.record.gain("Changepoints")
+    return assess_confidence(
+        n_events=analysis.daily.events,
+        checks_failed=len(analysis.failed),
+        checks_untested=int(analysis.checks["statistic"].isna().sum()),
+        spread=accounts.spread_of_models(analysis.horizons),
+        share_doubtful=doubtful / rows if rows else 0.0,
+        # A gain within one standard error of nothing is no gain.
+        gain_over_baseline=None if math.isnan(gain) else (gain if gain > error else min(gain, 0.0)),
+        rules_agree=agree,
+    )
+
+
+def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
+    """Write what a reader must know before the judgements.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+    override : bool
+        Whether the briefing was asked for although a model did not converge.
+
+    Returns
+    -------
+    tuple of str
+        Failed checks first.
+    """
+    found = []
+    if override and analysis.blocked:
+        found.append(
+            "A model did not converge, and this briefing was written all the same because its author overrode the refusal."
+        )
+    for _, check in analysis.failed.iterrows():
+        found.append(
+            f"Failed check, {MODEL_NAMES.get(check['model'], check['model'])}: {check['check']} is "
+            f"{number(float(check['statistic']))}, threshold {number(float(check['threshold']))}. {check['meaning']}"
+        )
+    for name, reason in analysis.refused.items():
+        found.append(f"Not fitted, {MODEL_NAMES.get(name, name)}: {reason}")
+    n = analysis.daily.events
+    if n < 25:
+        noun = Noun.of(analysis.past.label)
+        counted = f"There are only {noun.counted(n)}" if n else f"There is no {noun.one} in the data"
+        found.append(
+            f"{counted}. With so few, no method can tell a change or clustering from chance with confidence: the "
+            "intervals are wide and the stated assumptions carry much of the answer."
+        )
+    return tuple(found)
+
+
+def _percents(low: float, high: float) -> str:
+    """Write a range of probabilities, with one sign: "21 to 66 %"."""
+    first, last = percent(low), percent(high)
+    if first == last:
+        return first
+    return f"{first.removesuffix(' %')} to {last}" if first[0].isdigit() else f"{first} to {last}"
+
+
+def _odds(probability: float) -> float:
+    clipped = min(max(probability, 1e-12), 1 - 1e-12)
+    return clipped / (1 - clipped)
+
+
+def _share(odds: float) -> float:
+    return odds / (1 + odds)

@@ -1,0 +1,273 @@
+"""The tempo of attacks: counts, the rate behind them and when it changed, and what is forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator
+from numpy.typing import NDArray
+
+from tempo.data.counts import Counts, as_counts
+from tempo.data.rounding import interval, number, percent
+from tempo.figures import style
+from tempo.figures.dates import date_axis, day, days, mark_cutoff, mark_gaps, until
+from tempo.figures.fan import draw_fan
+from tempo.figures.labels import at_right, plain
+
+if TYPE_CHECKING:
+    from tempo.forecast.outlook import Outlook
+    from tempo.models.changepoints import ChangepointsFit
+
+__all__ = ["plot_tempo"]
+
+_MOST_BARS = 130
+_GROUPS_OF_DAYS = (1, 7, 14, 28, 91, 182, 364, 728)
+_STRIP, _GUTTER = 0.2, 0.09  # shares of the height below the counts
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """Counts regrouped into bars wide enough to see."""
+
+    edges: NDArray[np.float64]
+    values: NDArray[np.float64]  # NaN where nothing was observed
+    exposure: NDArray[np.float64]
+    days: float
+    unit: str
+
+
+def plot_tempo(
+    counts: Counts | pd.Series,
+    shifts: ChangepointsFit | None = None,
+    outlook: Outlook | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show counts through time, with the changing rate behind them and the forecast on the right.
+
+    Long series are regrouped into fewer, wider bars (the axis says which), so that decades of days can be read.
+    Bins that were observed only in part are paler; those that nobody watched are hatched. The strip below gives,
+    for each bin, the probability that the rate changed at its start.
+
+    Parameters
+    ----------
+    counts : Counts or pandas.Series
+        Counts on regular bins.
+    shifts : ChangepointsFit, optional
+        Fit of ``tempo.Changepoints``: adds the rate with its interval, and the strip.
+    outlook : Outlook, optional
+        Adds the fan of the cumulative count, on a scale of its own, to the right of the cut-off.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The chart. The strip and the fan are its ``child_axes``.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> weekly = pd.Series([0, 1, 0, 2], index=pd.date_range("2020-03-02", periods=4, freq="7D"))
+    >>> ax = plot_tempo(weekly)
+    >>> plt.close(ax.figure)
+    """
+    counts = as_counts(counts)
+    bars = _bars(counts)
+    end = counts.bin_ends[-1]
+    with style.context():
+        ax = style.canvas(
+            ax,
+            caption=_caption(counts, bars, shifts, outlook),
+            height_mm=66.0 if shifts is not None else 50.0,
+            right_mm=16.0 if outlook is not None else 5.0,
+            top_mm=9.0,
+        )
+        date_axis(ax, counts.index[0], end if outlook is None else outlook.end)
+        mark_gaps(ax, _gaps(counts))
+        _draw_bars(ax, bars)
+        top = float(np.nanmax(bars.values, initial=1.0))
+        if shifts is not None:
+            top = max(top, _draw_rate(ax, shifts, bars))
+        style.value_axis(ax, top, whole=True)
+        style.headline(ax, f"{plain(counts.label)} {bars.unit}")
+        if shifts is not None:
+            _add_strip(ax, shifts)
+        if outlook is not None:
+            _add_fan(ax, outlook, below=shifts is not None)
+    return ax
+
+
+def _bars(counts: Counts) -> _Bars:
+    values = counts.to_numpy(dtype=float)
+    exposure = counts.exposure.to_numpy(dtype=float)
+    lengths = counts.bin_days
+    edges = np.append(days(pd.DatetimeIndex(counts.index)), days(counts.bin_ends[-1:]))
+    daily = bool((lengths == 1).all())
+    needed = len(values) / _MOST_BARS
+    steps = _GROUPS_OF_DAYS if daily else (1, 2, 4, 12, 24, 52, 120)
+    group = next((step for step in steps if step >= needed), int(np.ceil(needed)))
+    # Groups are counted back from the end, so that the last bar is whole and no lull is made up there.
+    cuts = np.arange(len(values), 0, -group)[::-1]
+    firsts = np.concatenate([[0], cuts[:-1]])
+    watched = np.add.reduceat(exposure * lengths, firsts)
+    lengths_of_bars = np.diff(edges[np.append(firsts, len(values))])
+    sums = np.where(watched > 0, np.add.reduceat(np.nan_to_num(values), firsts), np.nan)
+    shares = watched / lengths_of_bars
+    if cuts[0] < group:
+        shares[0] *= cuts[0] / group  # the first bar may be short: drawn as observed only in part
+    return _Bars(
+        edges=edges[np.append(firsts, len(values))],
+        values=sums,
+        exposure=shares,
+        days=float(np.median(lengths_of_bars)),
+        unit=_unit(lengths_of_bars[-1:] if daily else lengths_of_bars),
+    )
+
+
+def _gaps(counts: Counts) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Give the gaps of the window; without a window, the runs of bins that nobody watched."""
+    if counts.window is not None:
+        return list(counts.window.gaps)
+    unseen = counts.exposure.to_numpy() == 0
+    steps = np.diff(np.concatenate([[0], unseen.astype(int), [0]]))
+    starts, ends = counts.index, counts.bin_ends
+    return [
+        (starts[first], ends[last - 1])
+        for first, last in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
+    ]
+
+
+def _unit(lengths: NDArray[np.float64]) -> str:
+    shortest, longest = float(lengths.min()), float(lengths.max())
+    if shortest == longest:
+        return {1.0: "a day", 7.0: "a week"}.get(shortest, f"in {number(shortest, 12)} days")
+    for low, high, unit in ((28, 31, "a month"), (90, 92, "a quarter"), (365, 366, "a year")):
+        if low <= shortest and longest <= high:
+            return unit
+    return "in each bar"
+
+
+def _caption(
+    counts: Counts, bars: _Bars, shifts: ChangepointsFit | None, outlook: Outlook | None
+) -> list[str]:
+    partly = (bars.exposure < 0.999) & (bars.values > 0)
+    return [
+        f"Counting rule: {plain(counts.rule)} ({plain(counts.label)})",
+        until(counts.bin_ends[-1]),
+        f"Line: rate with its {percent(shifts.prob)} interval" if shifts is not None else "",
+        "Fan: cumulative count after the cut-off, on its own scale, with median, 50 % and 90 % interval"
+        if outlook is not None
+        else "",
+        "Paler bars: observed only in part" if partly.any() else "",
+        "Hatched: not observed" if _gaps(counts) else "",
+        f"Source: {plain(counts.source)}" if counts.source else "",
+    ]
+
+
+def _draw_bars(ax: Axes, bars: _Bars) -> None:
+    whole = bars.exposure >= 0.999
+    for chosen, opacity in ((whole, 1.0), (~whole, 0.45)):
+        if chosen.any():
+            ax.stairs(
+                np.where(chosen, np.nan_to_num(bars.values), 0.0),
+                bars.edges,
+                fill=True,
+                color="#9BB7CC",
+                alpha=opacity,
+                linewidth=0,
+                zorder=1,
+                gid="counts",
+            )
+    if not np.nansum(bars.values):
+        ax.text(
+            0.5, 0.6, "none counted", transform=ax.transAxes, ha="center", fontsize=style.TEXT_PT, color=style.GREY
+        )
+
+
+def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> float:
+    """Draw the rate, as the number expected in a whole bar; give the highest point drawn."""
+    fitted = shifts.counts
+    edges = np.append(days(pd.DatetimeIndex(fitted.index)), days(fitted.bin_ends[-1:]))
+    scale = bars.days / fitted.bin_days
+    rate, low, high = (
+        shifts.rate[name].to_numpy(dtype=float) * scale for name in ("rate", "rate_low", "rate_high")
+    )
+    ax.stairs(
+        high, edges, baseline=low, fill=True, color=style.VERMILLION, alpha=0.22, linewidth=0, zorder=2, gid="interval"
+    )
+    ax.stairs(rate, edges, baseline=None, color=style.VERMILLION, linewidth=1.5, zorder=3, gid="rate")
+    last = fitted.bin_ends[-1] - pd.Timedelta("1D")
+    style.headline(
+        ax,
+        f"rate on {day(last, year=False)}: {number(rate[-1])} {bars.unit} ({interval(low[-1], high[-1])})",
+        x=float(ax.transAxes.inverted().transform(ax.transData.transform((edges[-1], 0.0)))[0]),
+        colour=style.VERMILLION,
+        align="right",
+        shift_pt=-4.0,
+    )
+    return float(high.max())
+
+
+def _add_strip(ax: Axes, shifts: ChangepointsFit) -> None:
+    """Make room below the counts and draw the probability of a change in it."""
+    _, top = ax.get_ylim()
+    ticks = [tick for tick in ax.yaxis.get_major_locator().tick_values(0, top) if 0 <= tick <= top]
+    share = _STRIP + _GUTTER
+    ax.set_ylim(-top * share / (1 - share), top)
+    ax.yaxis.set_major_locator(FixedLocator(ticks))
+    ax.spines["left"].set_bounds(0, top)
+    ax.axhline(0, color=style.RULE, linewidth=0.6, zorder=1)
+    strip = ax.inset_axes((0, 0, 1, _STRIP), sharex=ax, gid="change probability")
+    strip.set_facecolor("none")
+    strip.tick_params(
+        axis="y", labelsize=style.SMALL_PT, labelcolor=style.GREY, color=style.RULE, length=2.5, width=0.6, pad=2.5,
+        labelfontfamily=style.FONT,
+    )  # fmt: skip
+    strip.tick_params(axis="x", bottom=False, labelbottom=False)
+    strip.spines["bottom"].set_visible(False)
+    strip.spines["left"].set(color=style.RULE, linewidth=0.6)
+    change = shifts.change_probability
+    x, chance = days(pd.DatetimeIndex(change.index)), change.to_numpy(dtype=float)
+    peak = max(float(np.nanmax(chance, initial=0.0)), 0.05)
+    edges = np.append(x, days(shifts.counts.bin_ends[-1:]))
+    strip.stairs(np.nan_to_num(chance), edges, fill=True, color=style.VERMILLION, linewidth=0, gid="change")
+    strip.set_ylim(0, peak * 1.05)
+    strip.set_yticks([0, peak], ["0", percent(peak)])
+    strip.annotate(
+        f"probability of a change at that date; of no change at all: {percent(float(shifts.n_changes.iloc[0]))}",
+        xy=(0, 1),
+        xycoords="axes fraction",
+        xytext=(3, 2),
+        textcoords="offset points",
+        va="center",
+        fontsize=style.SMALL_PT,
+        color=style.GREY,
+        annotation_clip=False,
+    )
+
+
+def _add_fan(ax: Axes, outlook: Outlook, *, below: bool) -> None:
+    """Draw the cumulative forecast to the right of the cut-off, on a scale of its own."""
+    mark_cutoff(ax, outlook.start)
+    low, high = ax.get_xlim()
+    left = (float(days(outlook.start)[0]) - low) / (high - low)
+    floor = _STRIP + _GUTTER if below else 0.0
+    fan = ax.inset_axes((left, floor, 1 - left, 1 - floor), gid="forecast")
+    fan.set_facecolor("none")
+    fan.set_xlim(float(days(outlook.start)[0]), high)
+    fan.axis("off")
+    ends = draw_fan(fan, outlook)
+    fan.set_ylim(0, 1.06 * max(ends[2], 1.0))
+    at_right(
+        fan,
+        [
+            (value, "", number(value, 12), style.INK) if value != ends[1] else (value, number(value, 12), "", style.BLUE)
+            for value in dict.fromkeys(ends)
+        ],
+        limit_mm=12.0,
+    )
+    style.headline(fan, "forecast", colour=style.BLUE, shift_pt=4.0)

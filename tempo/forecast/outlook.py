@@ -1,0 +1,434 @@
+"""Forecasts as full distributions: simulated futures, and what can be read off them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from tempo.data.counts import Counts
+from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.window import DAY
+from tempo.errors import OptionError
+from tempo.forecast.spans import days_of
+from tempo.randomness import RNGLike, resolve
+
+__all__ = ["CountFit", "Outlook", "TimeToNext", "forecast"]
+
+
+class CountFit(Protocol):
+    """What a fitted model must offer to be forecast: its counts, and futures that follow them."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+
+    @property
+    def counts(self) -> Counts:
+        """The counts it was fitted to."""
+
+    def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw futures from the bin after the last one, parameters drawn anew for each: shape (draws, n_bins)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeToNext:
+    """How long until the next attack.
+
+    Attributes
+    ----------
+    median_days, low_days, high_days : float
+        Quantiles of the waiting time from the start of the forecast, in days; infinite where the quantile lies
+        beyond the horizon.
+    prob : float
+        Probability of the interval from ``low_days`` to ``high_days``.
+    probability_beyond : float
+        Probability that no attack comes within the horizon.
+    horizon_days : int
+        The horizon.
+    """
+
+    median_days: float
+    low_days: float
+    high_days: float
+    prob: float
+    probability_beyond: float
+    horizon_days: int
+
+    def __repr__(self) -> str:
+        def days(value: float) -> str:
+            return f"beyond {self.horizon_days}" if np.isinf(value) else number(value)
+
+        return (
+            f"TimeToNext: median {days(self.median_days)} days, {percent(self.prob)} interval {days(self.low_days)} to "
+            f"{days(self.high_days)} days; none within {self.horizon_days} days: {percent(self.probability_beyond)}"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Outlook:
+    """A forecast: simulated futures of the counts, from the end of the data on.
+
+    Attributes
+    ----------
+    counts : xarray.DataArray, dims (draw, time)
+        Attacks in each bin of each simulated future; ``time`` is the start of the bin.
+    name : str
+        The model or scenario that made it.
+    label : str
+        What is counted.
+    rule : str
+        The counting rule.
+    cutoff : pandas.Timestamp
+        No data from this moment on were used; the forecast starts here.
+    bin_days : ndarray of float, shape (n_bins,)
+        Length of each bin.
+    seed : str
+        What reproduces the draws.
+    deaths : xarray.DataArray or None
+        Deaths in each bin of each future, where lethality is part of the forecast.
+    notes : tuple of str
+        Doubts that came with it.
+
+    Examples
+    --------
+    >>> import tempo
+    >>> days = pd.date_range("2020-01-01", periods=100, freq="1D")
+    >>> counts = pd.Series(np.arange(100) % 10 == 0, index=days).astype(int)
+    >>> outlook = tempo.forecast(tempo.ConstantRate().fit(counts), "30D", rng=1)
+    >>> outlook.probability(at_least=1, within="30D") > 0.8
+    True
+    """
+
+    counts: xr.DataArray
+    name: str
+    label: str
+    rule: str
+    cutoff: pd.Timestamp
+    bin_days: NDArray[np.float64]
+    seed: str
+    deaths: xr.DataArray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """Start of the forecast, which is the end of the data."""
+        return self.cutoff
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """End of the forecast, exclusive."""
+        return self.cutoff + pd.Timedelta(days=self.horizon_days)
+
+    @property
+    def horizon_days(self) -> int:
+        """Length of the forecast in days."""
+        return round(float(self.bin_days.sum()))
+
+    @property
+    def draws(self) -> int:
+        """How many futures were simulated."""
+        return int(self.counts.sizes["draw"])
+
+    def totals(self, within: str | pd.Timedelta | None = None) -> NDArray[np.int64]:
+        """Give the number of attacks in each simulated future.
+
+        Parameters
+        ----------
+        within : str, optional
+            From the start of the forecast, such as ``"30D"``; the whole horizon when left out.
+
+        Returns
+        -------
+        ndarray of int, shape (draws,)
+            Totals.
+
+        Raises
+        ------
+        OptionError
+            If it passes the horizon, or cuts a bin in two.
+        """
+        return np.asarray(self.counts.to_numpy()[:, : self._bins_within(within)].sum(axis=1))
+
+    def probability(self, at_least: int = 1, within: str | pd.Timedelta | None = None) -> float:
+        """Give the probability of at least so many attacks.
+
+        Parameters
+        ----------
+        at_least : int, default 1
+            How many.
+        within : str, optional
+            From the start of the forecast, such as ``"30D"``; the whole horizon when left out.
+
+        Returns
+        -------
+        float
+            Share of the simulated futures.
+
+        Raises
+        ------
+        OptionError
+            If ``within`` passes the horizon, or cuts a bin in two.
+        """
+        if at_least < 0 or at_least != int(at_least):
+            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 0 up.")
+        return float(np.mean(self.totals(within) >= at_least))
+
+    def quantiles(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give median and interval of the counts in each bin, and of their running total.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the central interval from low to high.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``time`` (start of the bin): ``mean, median, low, high`` of the bin and ``cumulative_median,
+            cumulative_low, cumulative_high`` of the total up to its end; ``prob`` stands in ``attrs``.
+        """
+        levels = _levels(prob)
+        values = self.counts.to_numpy()
+        by_bin = np.quantile(values, levels, axis=0, method="inverted_cdf")
+        running = np.quantile(np.cumsum(values, axis=1), levels, axis=0, method="inverted_cdf")
+        table = pd.DataFrame(
+            {
+                "mean": values.mean(axis=0),
+                "median": by_bin[1],
+                "low": by_bin[0],
+                "high": by_bin[2],
+                "cumulative_median": running[1],
+                "cumulative_low": running[0],
+                "cumulative_high": running[2],
+            },
+            index=pd.DatetimeIndex(self.counts["time"].to_numpy(), name="time"),
+        )
+        table.attrs["prob"] = prob
+        return table
+
+    def time_to_next(self, prob: float = 0.9) -> TimeToNext:
+        """Give the distribution of the time until the next attack.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the central interval.
+
+        Returns
+        -------
+        TimeToNext
+            Waiting times count to the end of the bin that holds the attack: an attack on the first day is 1 day.
+        """
+        happened = self.counts.to_numpy() > 0
+        some = happened.any(axis=1)
+        waits = np.where(some, np.cumsum(self.bin_days)[happened.argmax(axis=1)], np.inf)
+        low, median, high = np.quantile(waits, _levels(prob), method="inverted_cdf")
+        return TimeToNext(
+            median_days=float(median),
+            low_days=float(low),
+            high_days=float(high),
+            prob=prob,
+            probability_beyond=float(1 - some.mean()),
+            horizon_days=self.horizon_days,
+        )
+
+    def summary(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give the forecast at a third, two thirds and the whole of the horizon.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the central interval from low to high.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``within`` ("30D", …): ``probability_any``, ``median``, ``low``, ``high`` of the number of
+            attacks.
+        """
+        edges = np.rint(np.cumsum(self.bin_days)).astype(int)
+        wanted = [self.horizon_days / 3, 2 * self.horizon_days / 3, self.horizon_days]
+        chosen = sorted(
+            {int(edges[min(np.searchsorted(edges, w), len(edges) - 1)]) for w in wanted}
+        )
+        rows = {}
+        for days in chosen:
+            totals = self.totals(f"{days}D")
+            low, median, high = np.quantile(totals, _levels(prob), method="inverted_cdf")
+            rows[f"{days}D"] = {
+                "probability_any": float(np.mean(totals > 0)),
+                "median": int(median),
+                "low": int(low),
+                "high": int(high),
+            }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        table.index.name = "within"
+        table.attrs["prob"] = prob
+        return table
+
+    def describe(self, prob: float = 0.9) -> str:
+        """Say the forecast in one sentence.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the interval.
+
+        Returns
+        -------
+        str
+            Horizon, interval and probability of any attack.
+        """
+        row = self.summary(prob).iloc[-1]
+        return (
+            f"{self.name}: {interval(row['low'], row['high'])} {plural(self.label)} in the {self.horizon_days} days "
+            f"from {self.start:%Y-%m-%d} ({percent(prob)} interval, median {number(row['median'])}); "
+            f"at least one: {percent(row['probability_any'])}."
+        )
+
+    def _bins_within(self, within: str | pd.Timedelta | None) -> int:
+        if within is None:
+            return len(self.bin_days)
+        days = days_of(within, "within")
+        edges = np.rint(np.cumsum(self.bin_days)).astype(int)
+        if days > edges[-1]:
+            raise OptionError(
+                f"within is {days} days, but the forecast reaches only {edges[-1]} days. "
+                f"Forecast further: tempo.forecast(fit, horizon='{days}D')."
+            )
+        place = int(np.searchsorted(edges, days))
+        if edges[place] != days:
+            nearest = [f"'{edge}D'" for edge in edges[max(place - 1, 0) : place + 1]]
+            raise OptionError(
+                f"within is {days} days, which cuts a bin of {self.bin_days[place]:g} days in two. "
+                f"Use {' or '.join(nearest)}, or fit daily counts."
+            )
+        return place + 1
+
+    def __repr__(self) -> str:
+        return f"Outlook as of {self.start:%Y-%m-%d}; {self.describe()}"
+
+    def _repr_html_(self) -> str:
+        table = self.summary()
+        return f"<p>{self.__repr__().replace('&', '&amp;').replace('<', '&lt;')}</p>{table.to_html(border=0)}"
+
+
+def forecast(
+    fit: CountFit,
+    horizon: str | pd.Timedelta = "90D",
+    draws: int = 10_000,
+    rng: RNGLike = None,
+) -> Outlook:
+    """Forecast the counts from the end of the data on, as simulated futures.
+
+    Each future draws the parameters from their posterior and then the counts, so that both kinds of uncertainty
+    are in it. Changepoint fits let the rate change again, self-exciting fits start from the excitation that the past
+    left behind.
+
+    Parameters
+    ----------
+    fit : fitted model of counts
+        Such as ``tempo.Hawkes().fit(past)``.
+    horizon : str, default "90D"
+        How far, in days or weeks; rounded up to whole bins.
+    draws : int, default 10,000
+        How many futures.
+    rng : int, Generator or None
+        Draws them.
+
+    Returns
+    -------
+    Outlook
+        Starting at the end of the last bin.
+
+    Raises
+    ------
+    OptionError
+        If the horizon or the number of draws cannot be used.
+
+    Examples
+    --------
+    >>> import tempo
+    >>> past = tempo.load_dataset("iraq-coalition").before("2020-03-12")
+    >>> outlook = tempo.forecast(tempo.ConstantRate().fit(past), horizon="28D", draws=2_000, rng=7)
+    >>> outlook.counts.sizes["draw"], outlook.counts.sizes["time"], str(outlook.start.date())
+    (2000, 28, '2020-03-12')
+    """
+    days = days_of(horizon)
+    if draws < 1:
+        raise OptionError(
+            f"draws is {draws}; expected at least 1 (10,000 gives percentages to one point)."
+        )
+    counts = fit.counts
+    starts, bin_days = future_bins(counts, days)
+    source = resolve(rng)
+    paths = fit.simulate(len(starts), draws, source.generator)
+    return Outlook(
+        counts=paths_array(paths, starts),
+        name=fit.name,
+        label=counts.label,
+        rule=counts.rule,
+        cutoff=counts.end,
+        bin_days=bin_days,
+        seed=source.record,
+        notes=tuple(getattr(getattr(fit, "provenance", None), "notes", ())),
+    )
+
+
+def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
+    """Give the bins that follow the counts: as many as reach the horizon.
+
+    Parameters
+    ----------
+    counts : Counts
+        The past.
+    days : int
+        Length of the horizon.
+
+    Returns
+    -------
+    starts : pandas.DatetimeIndex
+        Bin starts.
+    bin_days : ndarray of float
+        Bin lengths in days.
+    """
+    offset = pd.tseries.frequencies.to_offset(counts.freq)
+    start = counts.end
+    edges = pd.date_range(start, periods=days + 1, freq=offset, unit="us")
+    lengths = np.asarray((edges[1:] - edges[:-1]) / DAY, dtype=float)
+    n_bins = int(np.searchsorted(np.cumsum(lengths), days - 1e-9)) + 1
+    return edges[:n_bins], lengths[:n_bins]
+
+
+def paths_array(paths: NDArray[np.int64], starts: pd.DatetimeIndex) -> xr.DataArray:
+    """Label simulated futures with their draws and times.
+
+    Parameters
+    ----------
+    paths : ndarray of int, shape (draws, n_bins)
+        Counts.
+    starts : pandas.DatetimeIndex, length n_bins
+        Bin starts.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``draw`` and ``time``.
+    """
+    return xr.DataArray(
+        paths,
+        dims=("draw", "time"),
+        coords={"draw": np.arange(len(paths)), "time": starts.to_numpy()},
+        name="counts",
+    )
+
+
+def _levels(prob: float) -> list[float]:
+    if not 0 < prob < 1:
+        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
+    return [(1 - prob) / 2, 0.5, (1 + prob) / 2]

@@ -1,0 +1,226 @@
+"""Checks of fitted count models: does what happened look like what the model says happens?
+
+A check table has one row for each check: ``statistic``, ``threshold``, ``passed`` and ``meaning`` in plain words. The
+thresholds are at one percent, because three checks at five percent would fail every seventh good model.
+
+Randomised residuals: Dunn & Smyth (1996), J. Comput. Graph. Stat. 5; for point processes on a grid: Haslinger, Pipa &
+Brown (2010), Neural Computation 22.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+__all__ = ["LEVEL", "check_table", "count_checks", "pit_residuals", "residual_checks", "row"]
+
+type Floats = NDArray[np.float64]
+
+LEVEL = 0.01
+COLUMNS = ("statistic", "threshold", "passed", "meaning")
+
+
+def row(
+    name: str, statistic: float, threshold: float, passed: bool, meaning: str
+) -> tuple[str, float, float, bool, str]:
+    """Give one row for ``check_table``, so that every model spells the columns alike.
+
+    Parameters
+    ----------
+    name : str
+        Name of the check.
+    statistic, threshold : float
+        What was measured, and where it begins to fail.
+    passed : bool
+        The verdict.
+    meaning : str
+        One sentence for somebody who is no statistician.
+
+    Returns
+    -------
+    tuple
+        The row.
+    """
+    return name, float(statistic), float(threshold), bool(passed), meaning
+
+
+def check_table(rows: list[tuple[str, float, float, bool, str]]) -> pd.DataFrame:
+    """Assemble rows into a check table.
+
+    Parameters
+    ----------
+    rows : list of (name, statistic, threshold, passed, meaning)
+        From ``row``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by check; columns statistic, threshold, passed, meaning.
+
+    Examples
+    --------
+    >>> check_table([row("r-hat", 1.002, 1.01, True, "The chains agree.")]).loc["r-hat", "passed"].item()
+    True
+    """
+    index = pd.Index([r[0] for r in rows], name="check")
+    table = pd.DataFrame([r[1:] for r in rows], index=index, columns=list(COLUMNS))
+    return table.astype({"statistic": float, "threshold": float, "passed": bool})
+
+
+def pit_residuals(
+    cdf_below: ArrayLike, cdf_at: ArrayLike, rng: np.random.Generator
+) -> Floats:
+    """Give randomised probability-integral residuals, uniform on (0, 1) if the model is right.
+
+    A count ``y`` has probability mass, so its residual is drawn between ``P(Y < y)`` and ``P(Y <= y)``.
+
+    Parameters
+    ----------
+    cdf_below, cdf_at : array-like, shape (n,)
+        ``P(Y < y)`` and ``P(Y <= y)`` given the past, at the observed counts; NaN where nothing was observed.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Residuals, NaN kept.
+    """
+    below, at = np.asarray(cdf_below, dtype=float), np.asarray(cdf_at, dtype=float)
+    residuals = below + rng.random(below.shape) * (at - below)
+    return np.asarray(np.clip(residuals, 1e-12, 1 - 1e-12))
+
+
+def residual_checks(uniform: ArrayLike) -> list[tuple[str, float, float, bool, str]]:
+    """Test residuals that should be independent and uniform.
+
+    Parameters
+    ----------
+    uniform : array-like, shape (n,)
+        Residuals in order of time, NaN where missing.
+
+    Returns
+    -------
+    list
+        Rows for ``check_table``: Kolmogorov-Smirnov and Ljung-Box. With fewer than eight residuals there is nothing to
+        test, and the rows say so.
+    """
+    residuals = np.asarray(uniform, dtype=float)
+    residuals = residuals[~np.isnan(residuals)]
+    names = ("residuals uniform (KS)", "residuals independent (Ljung-Box)")
+    n = len(residuals)
+    if n < 8:
+        return [
+            row(name, math.nan, LEVEL, True, f"Only {n} residuals: too few to test.") for name in names
+        ]
+    p_uniform = float(stats.kstest(residuals, "uniform").pvalue)
+    p_independent = _ljung_box(stats.norm.ppf(residuals))
+    return [
+        row(
+            names[0],
+            p_uniform,
+            LEVEL,
+            p_uniform >= LEVEL,
+            "Quiet and busy spells are as long as the model says."
+            if p_uniform >= LEVEL
+            else "Quiet or busy spells are longer than the model allows.",
+        ),
+        row(
+            names[1],
+            p_independent,
+            LEVEL,
+            p_independent >= LEVEL,
+            "No pattern in time is left unexplained."
+            if p_independent >= LEVEL
+            else "A pattern in time is left that the model does not explain.",
+        ),
+    ]
+
+
+def count_checks(
+    values: ArrayLike,
+    exposure: ArrayLike,
+    cdf_below: ArrayLike,
+    cdf_at: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Check one-step predictions of a count model against the counts.
+
+    Parameters
+    ----------
+    values : array-like, shape (n,)
+        Counts, NaN where missing.
+    exposure : array-like, shape (n,)
+        Observed share of each bin; bins of 0 are left out.
+    cdf_below, cdf_at : array-like, shape (n,)
+        ``P(Y < y)`` and ``P(Y <= y)`` given the past.
+    mean, variance : array-like, shape (n,)
+        Of each count, given the past.
+    rng : numpy.random.Generator
+        For the randomised residuals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A check table: uniform residuals (KS p-value), independent residuals (Ljung-Box p-value), dispersion (sum of
+        squared standardised residuals over their number, with the range in which 98 % of good models fall as text).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import poisson
+    >>> y = np.random.default_rng(3).poisson(2.0, 500)
+    >>> two = np.full(500, 2.0)
+    >>> table = count_checks(y, np.ones(500), poisson.cdf(y - 1, 2), poisson.cdf(y, 2), two, two, np.random.default_rng(0))
+    >>> table["passed"].tolist()
+    [True, True, True]
+    """
+    y = np.asarray(values, dtype=float)
+    seen = ~np.isnan(y) & (np.asarray(exposure, dtype=float) > 0)
+    uniform = pit_residuals(np.asarray(cdf_below)[seen], np.asarray(cdf_at)[seen], rng)
+    rows = residual_checks(uniform)
+    m, v = np.asarray(mean, dtype=float)[seen], np.asarray(variance, dtype=float)[seen]
+    rows.append(_dispersion(y[seen], m, v))
+    return check_table(rows)
+
+
+def _dispersion(y: Floats, mean: Floats, variance: Floats) -> tuple[str, float, float, bool, str]:
+    name = "dispersion (Pearson)"
+    possible = variance > 0
+    y, mean, variance = y[possible], mean[possible], variance[possible]
+    n = len(y)
+    if n < 8 or y.sum() < 5:
+        return row(
+            name, math.nan, math.nan, True, f"Only {int(y.sum())} events: too few to test the spread."
+        )
+    ratio = float(((y - mean) ** 2 / variance).mean())
+    # Var((Y - m)^2 / v) = 2 + excess kurtosis, which is 6 dispersion + 1 / v for the negative binomial.
+    excess = 6 * np.maximum(variance - mean, 0) / mean**2 + 1 / variance
+    # A gamma distribution of the same mean and variance follows the skewness that rare events bring.
+    scale = float((2 + excess).mean()) / n
+    low, high = stats.gamma.ppf([LEVEL / 2, 1 - LEVEL / 2], 1 / scale, scale=scale)
+    if ratio > high:
+        meaning = "Counts vary more than the model says (bursts within a bin, or a rate that moves)."
+        return row(name, ratio, high, False, meaning)
+    if ratio < low:
+        return row(name, ratio, low, False, "Counts vary less than the model says.")
+    return row(name, ratio, high, True, "Counts vary as much as the model says.")
+
+
+def _ljung_box(z: Floats) -> float:
+    """P-value of the Ljung-Box test for independence, over up to ten lags."""
+    n = len(z)
+    lags = min(10, n // 5)
+    centred = z - z.mean()
+    total = float(centred @ centred)
+    if lags < 1 or total == 0:
+        return 1.0
+    correlations = np.array([centred[k:] @ centred[:-k] / total for k in range(1, lags + 1)])
+    statistic = n * (n + 2) * float((correlations**2 / (n - np.arange(1, lags + 1))).sum())
+    return float(stats.chi2.sf(statistic, lags))
