@@ -16,16 +16,15 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
-    ConvergenceWarning,
     FitError,
     OptionError,
     TempoWarning,
     UndecidedRowsWarning,
 )
-from tempo.forecast.outlook import Outlook, forecast
-from tempo.forecast.scenarios import Scenario
-from tempo.forecast.spans import days_of
-from tempo.forecast.weights import Weights, weigh
+from tempo.forecasting.outlook import Outlook, forecast
+from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.spans import days_of
+from tempo.forecasting.weights import Weights, weigh
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["Analysis", "Progress", "analyse", "default_rules", "default_scenarios"]
@@ -33,7 +32,18 @@ __all__ = ["Analysis", "Progress", "analyse", "default_rules", "default_scenario
 type Progress = Callable[[str, float], None]
 
 #: Check names that speak of the computation, not of the fit to the data: their failure blocks a briefing.
-_CONVERGENCE = ("converge", "r-hat", "rhat", "r_hat", "k-hat", "khat", "k_hat", "ess", "diverge", "pareto")
+_CONVERGENCE = (
+    "converge",
+    "r-hat",
+    "rhat",
+    "r_hat",
+    "k-hat",
+    "khat",
+    "k_hat",
+    "ess",
+    "diverge",
+    "pareto",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,7 +214,12 @@ def analyse(
         mixture = weights.outlook(whole)
         tell("Keeping the record", 0.7)
         record = keep_record(
-            daily, _record_fitters(), baseline="ConstantRate", days=horizons[0], prob=prob, rng=streams[3]
+            daily,
+            _record_fitters(),
+            baseline="ConstantRate",
+            days=horizons[0],
+            prob=prob,
+            rng=streams[3],
         )
         tell("Answering under other counting rules", 0.8)
         table = _under_rules(
@@ -249,9 +264,11 @@ def default_scenarios(past: Incidents) -> list[Scenario]:
     from scipy.stats import gamma
 
     low, high = gamma.ppf([0.1, 0.9], len(past) + 0.5, scale=1 / past.window.days)
+    # A short past still needs days before the onset, from which the earlier rate is learned.
+    onset = min(30, max(int(past.window.length_days) // 3, 1))
     return [
         Scenario.every(_gap_in_words(1 / high, 1 / low), name="continuation"),
-        Scenario.escalation(past, rate_multiplier=(3, 8), name="escalation"),
+        Scenario.escalation(past, rate_multiplier=(3, 8), onset=f"{onset}D", name="escalation"),
     ]
 
 

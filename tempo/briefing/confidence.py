@@ -135,7 +135,10 @@ def _checks(failed: int, untested: int) -> tuple[int, str]:
     if failed:
         return 0, f"{failed} model check{'' if failed == 1 else 's'} failed."
     if untested:
-        return 1, f"{untested} model check{'' if untested == 1 else 's'} could not be run, for want of events."
+        return (
+            1,
+            f"{untested} model check{'' if untested == 1 else 's'} could not be run, for want of events.",
+        )
     return 2, "All model checks passed."
 
 

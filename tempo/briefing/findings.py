@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from tempo.briefing.analysis import Analysis
 from tempo.briefing.confidence import Confidence
+from tempo.briefing.judgements import judge, judge_confidence, notices_of
 from tempo.briefing.layout import Chart, Judgement, Section, Table
+from tempo.briefing.phrases import observed_span
+from tempo.briefing.sections import write_sections
 
-__all__ = ["Findings"]
+__all__ = ["Findings", "find"]
 
 
 @dataclass(frozen=True, repr=False)
 class Findings:
     """What a briefing says: sentences and tables with every number already rounded.
 
-    All text is made from result objects by `tempo.briefing.find`; the page adds nothing to it.
+    All text is made from result objects by `find`; the page adds nothing to it.
 
     Attributes
     ----------
@@ -115,3 +120,49 @@ class Findings:
             f"{len(self.judgements)} judgements, confidence {self.confidence.level}\n"
             f"  {textwrap.shorten(first, 110, placeholder=' …')}"
         )
+
+
+def find(
+    analysis: Analysis,
+    charts: Mapping[str, Chart] | None = None,
+    *,
+    question: str,
+    words: str = "icd203",
+    override: bool = False,
+) -> Findings:
+    """Give everything that a briefing says about an analysis.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The results.
+    charts : mapping of str to Chart, optional
+        Charts to be set among the evidence; none when left out.
+    question : str
+        The question in the words of who asked it.
+    words : {"icd203", "phia"}, default "icd203"
+        Vocabulary of likelihood.
+    override : bool, default False
+        Whether the briefing was asked for although a model did not converge.
+
+    Returns
+    -------
+    Findings
+        Finished text.
+    """
+    past = analysis.past
+    return Findings(
+        question=question,
+        label=past.label,
+        rule=past.rule,
+        as_of=analysis.as_of,
+        observed=observed_span(past.window),
+        n_events=analysis.daily.events,
+        horizon_days=analysis.horizons[-1],
+        prob=analysis.prob,
+        words=words,
+        notices=notices_of(analysis, override=override),
+        judgements=judge(analysis, words),
+        confidence=judge_confidence(analysis, words),
+        sections=write_sections(analysis, charts or {}, words),
+    )

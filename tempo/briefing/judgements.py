@@ -19,7 +19,7 @@ from tempo.briefing.phrases import Noun, day_span, joined, long_date, plural
 from tempo.briefing.wording import term, whole_percent
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
-from tempo.forecast.outlook import Outlook
+from tempo.forecasting.outlook import Outlook
 
 __all__ = [
     "MODEL_NAMES",
@@ -254,7 +254,9 @@ def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
         segments = fit.segments
         last = segments.iloc[-1]
         if len(segments) > 1:
-            sentence += f" The latest change is dated to {long_date(last['start'])}" + _between(last) + "."
+            sentence += (
+                f" The latest change is dated to {long_date(last['start'])}" + _between(last) + "."
+            )
     return [Judgement(sentence, found, None, None, None)]
 
 
@@ -348,7 +350,9 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
     n = analysis.daily.events
     if n < 25:
         noun = Noun.of(analysis.past.label)
-        counted = f"There are only {noun.counted(n)}" if n else f"There is no {noun.one} in the data"
+        counted = (
+            f"There are only {noun.counted(n)}" if n else f"There is no {noun.one} in the data"
+        )
         found.append(
             f"{counted}. With so few, no method can tell a change or clustering from chance with confidence: the "
             "intervals are wide and the stated assumptions carry much of the answer."

@@ -149,9 +149,7 @@ def keep_record(
         before = counts.before(origin)
         for name, fit in fitters.items():
             totals = fit(before).simulate(days, draws, rng).sum(axis=1)
-            low, high = np.quantile(
-                totals, [(1 - prob) / 2, (1 + prob) / 2], method="inverted_cdf"
-            )
+            low, high = np.quantile(totals, [(1 - prob) / 2, (1 + prob) / 2], method="inverted_cdf")
             # Half a draw more, so that an outcome that no path reached is costly but not infinite.
             chance = (np.count_nonzero(totals == outcome) + 0.5) / (draws + 1)
             rows.append(

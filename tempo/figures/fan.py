@@ -15,7 +15,7 @@ from tempo.figures.dates import date_axis, day, days, mark_cutoff, until
 from tempo.figures.labels import at_right, plain
 
 if TYPE_CHECKING:
-    from tempo.forecast.outlook import Outlook
+    from tempo.forecasting.outlook import Outlook
 
 __all__ = ["BANDS", "draw_fan", "plot_forecast"]
 

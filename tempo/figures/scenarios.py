@@ -18,8 +18,8 @@ from tempo.figures.dates import date_axis, day, days, until
 from tempo.figures.labels import at_right, plain, shortened
 
 if TYPE_CHECKING:
-    from tempo.forecast.outlook import Outlook
-    from tempo.forecast.weights import Weights
+    from tempo.forecasting.outlook import Outlook
+    from tempo.forecasting.weights import Weights
 
 __all__ = ["plot_indicators", "plot_odds", "plot_scenarios"]
 

@@ -19,7 +19,7 @@ from tempo.figures.fan import draw_fan
 from tempo.figures.labels import at_right, plain
 
 if TYPE_CHECKING:
-    from tempo.forecast.outlook import Outlook
+    from tempo.forecasting.outlook import Outlook
     from tempo.models.changepoints import ChangepointsFit
 
 __all__ = ["plot_tempo"]

@@ -38,14 +38,13 @@ __all__ = [
     "BERNOULLI",
     "GAMMA",
     "NEGBIN",
-    "conditional_means",
     "filter_pass",
     "initial_state",
     "most_probable",
     "number_pass",
     "predictive_moments",
+    "rate_moments",
     "sample_partitions",
-    "smoothed_moments",
 ]
 
 GAMMA, BERNOULLI, NEGBIN = 0, 1, 2
@@ -55,6 +54,8 @@ type Integers = NDArray[np.int64]
 type State = tuple[Integers, Floats, Floats, Floats]
 
 _PRUNE_EVERY = 8  # bins between two looks at which runs are still alive
+_NEGLIGIBLE = 1e-15  # posterior probabilities below this add nothing to a mean
+_WINDOW_MARGIN = 12.0  # nats kept on top of the pruning level when numbers of changes are dropped
 _SMALL_COUNT = 8.0  # up to here a product beats two log gammas
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
@@ -286,7 +287,8 @@ def filter_pass(
     prune: float,
     state: State,
     begun: int,
-) -> tuple[Floats, Floats, State, int]:
+    ends: Floats,
+) -> tuple[Floats, Floats, State, int, Floats]:
     """Run the filter over some bins, for several hazards at once.
 
     Parameters
@@ -308,6 +310,9 @@ def filter_pass(
         From :func:`initial_state` or an earlier call.
     begun : int
         Bins filtered before this call.
+    ends : float array (hazards, m + 1) or (hazards, 0)
+        Posterior probability that a segment ends just before each bin, times the weight of the hazard, known from
+        two earlier passes. Given, the pass also adds up the moments of the rate in each bin.
 
     Returns
     -------
@@ -320,6 +325,8 @@ def filter_pass(
         Start, two statistics and share of the weight of each live run.
     most : int
         Largest number of live runs.
+    moments : float array (2, m + 1) or (2, 0)
+        Posterior mean and mean square of the rate in each bin; the last column is not used.
     """
     m = counts.size
     n_columns = change.shape[0]
@@ -342,6 +349,8 @@ def filter_pass(
     scale = np.ones(n_columns)
     keep = np.empty(capacity, dtype=np.bool_)
     most = live
+    smoothing = ends.shape[1] > 0
+    moments = np.zeros((2, ends.shape[1]))
     for t in range(m):
         if live + 1 > capacity:
             capacity = min(2 * capacity, m + state[0].size + 1)
@@ -370,6 +379,20 @@ def filter_pass(
             weight[c, live - 1] = fresh
             scale[c] = 1.0 / total
             log_evidence[c, t + 1] = log_evidence[c, t] + math.log(total) + offset
+        if smoothing:
+            ending = 0.0
+            for c in range(n_columns):
+                ending += ends[c, t + 1]
+            if ending > _NEGLIGIBLE:
+                for i in range(live):
+                    share = 0.0
+                    for c in range(n_columns):
+                        share += ends[c, t + 1] * weight[c, i] * scale[c]
+                    mean, square = rate_moments(family, size, first[i], second[i])
+                    moments[0, start[i]] += share * mean
+                    moments[1, start[i]] += share * square
+                    moments[0, t + 1] -= share * mean
+                    moments[1, t + 1] -= share * square
         if prune > 0.0 and live > 16 and t % _PRUNE_EVERY == 0 and t + 1 < m:
             for i in range(live):
                 keep[i] = False
@@ -403,18 +426,496 @@ def filter_pass(
         lost,
         (start[:live].copy(), first[:live].copy(), second[:live].copy(), shares),
         most,
+        _running_sums(moments),
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def _running_sums(values: Floats) -> Floats:
+    for row in range(values.shape[0]):
+        for t in range(1, values.shape[1]):
+            values[row, t] += values[row, t - 1]
+    return values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rate_moments(family: int, size: float, first: float, second: float) -> tuple[float, float]:
+    """Give the mean and the mean square of a segment's rate in one whole bin, given its two statistics."""
+    if family == GAMMA:
+        return first / second, first * (first + 1.0) / (second * second)
+    if family == BERNOULLI:
+        total = first + second
+        return first / total, first * (first + 1.0) / (total * (total + 1.0))
+    mean = size * second / (first - 1.0)
+    if first <= 2.0:
+        return mean, np.inf
+    return mean, size * size * second * (second + 1.0) / ((first - 1.0) * (first - 2.0))
+
+
+@njit(cache=True, nogil=True)
 def _grown(values: Floats, live: int, capacity: int) -> Floats:
     out = np.empty(capacity)
     out[:live] = values[:live]
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _grown_integers(values: Integers, live: int, capacity: int) -> Integers:
     out = np.empty(capacity, dtype=np.int64)
     out[:live] = values[:live]
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def number_pass(
+    family: int,
+    counts: Floats,
+    exposure: Floats,
+    places: Floats,
+    prior_first: float,
+    prior_second: float,
+    size: float,
+    log_odds: float,
+    width: int,
+    most_changes: int,
+    prune: float,
+    ends: Floats,
+) -> tuple[bool, Floats, Integers, Floats, Floats]:
+    """Run the filter with the number of changes kept apart, and no prior on that number.
+
+    Parameters
+    ----------
+    family, counts, exposure, prior_first, prior_second, size
+        As for :func:`filter_pass`.
+    places : float array (m,)
+        Weight of a change just before each bin.
+    log_odds : float
+        Prior odds of a change that decide which numbers matter. Minus infinity keeps all up to ``most_changes``.
+    width : int
+        How many numbers of changes are kept at a time. With ``log_odds`` at minus infinity, ``most_changes + 1``.
+    most_changes : int
+        Placements with more changes than this are left out.
+    prune : float
+        Share of the weight below which a run, or a number of changes, is dropped.
+    ends : float array (width, m + 1) or (width, 0)
+        Posterior probability that the change just before each bin is change number ``column + 1``; only with
+        ``log_odds`` at minus infinity. Given, the pass adds up the moments of rates.
+
+    Returns
+    -------
+    enough : bool
+        False where ``width`` was too small for the numbers that matter; nothing else is then valid.
+    log_sums : float array (width, m + 1)
+        Log of the sum over placements of ``offset + row`` changes in the bins up to each one. No hazard in it.
+    offset : int array (m + 1,)
+        Number of changes in the first row.
+    moments : float array (2, m + 1) or (2, 0)
+        Posterior mean and mean square of the rate in each bin.
+    segment_moments : float array (2, width)
+        The same for each segment by order.
+    """
+    m = counts.size
+    windowed = log_odds > -np.inf
+    log_sums = np.full((width, m + 1), -np.inf)
+    log_sums[0, 0] = 0.0
+    offset = np.zeros(m + 1, dtype=np.int64)
+    capacity = min(m, 1024) + 1
+    start = np.empty(capacity, dtype=np.int64)
+    first = np.empty(capacity)
+    second = np.empty(capacity)
+    log_second = np.empty(capacity)
+    predictive = np.empty(capacity)
+    keep = np.empty(capacity)
+    weight = np.zeros((width, capacity))  # number k of changes is in row k modulo width
+    scale = np.zeros(width)  # each row times its scale sums to one
+    level = np.full(width, -np.inf)  # log sum of each row
+    low, high, live = 0, 0, 0
+    smoothing = ends.shape[1] > 0
+    moments = np.zeros((2, ends.shape[1]))
+    segment_moments = np.zeros((2, width))
+    for t in range(m):
+        if live + 1 > capacity:
+            capacity = min(2 * capacity, m + 1)
+            start = _grown_integers(start, live, capacity)
+            first = _grown(first, live, capacity)
+            second = _grown(second, live, capacity)
+            log_second = _grown(log_second, live, capacity)
+            predictive = np.empty(capacity)
+            keep = np.empty(capacity)
+            wider = np.zeros((width, capacity))
+            wider[:, :live] = weight[:, :live]
+            weight = wider
+        start[live] = t
+        first[live] = prior_first
+        second[live] = prior_second
+        log_second[live] = math.log(prior_second)
+        live += 1
+        common = _predict(
+            family, counts[t], exposure[t], size, first, second, log_second, live, predictive
+        )
+        if t == 0:
+            weight[0, 0] = predictive[0]
+            scale[0] = 1.0 / predictive[0]
+            level[0] = common + math.log(predictive[0])
+        else:
+            log_place = math.log(places[t])
+            if high < most_changes:
+                if high + 1 - low == width:
+                    return False, log_sums, offset, moments, segment_moments
+                high += 1
+                row = high % width
+                weight[row, :live] = 0.0
+                level[row] = -np.inf
+                scale[row] = 0.0
+            for k in range(high, low - 1, -1):
+                row = k % width
+                arriving = -np.inf
+                if k > low or (k > 0 and not windowed):
+                    arriving = level[(k - 1) % width] + log_place
+                base = max(level[row], arriving)
+                if base == -np.inf:
+                    continue
+                factor = scale[row] * math.exp(level[row] - base)
+                fresh = math.exp(arriving - base) * predictive[live - 1]
+                total = _reweigh(weight[row], live - 1, factor, predictive) + fresh
+                weight[row, live - 1] = fresh
+                scale[row] = 1.0 / total
+                level[row] = base + math.log(total) + common
+            if windowed:
+                best = -np.inf
+                for k in range(low, high + 1):
+                    best = max(best, level[k % width] + k * log_odds)
+                least = best + math.log(prune) - _WINDOW_MARGIN
+                while low < high and level[low % width] + low * log_odds < least:
+                    low += 1
+                while high > low and level[high % width] + high * log_odds < least:
+                    high -= 1
+        for k in range(low, high + 1):
+            log_sums[k - low, t + 1] = level[k % width]
+        offset[t + 1] = low
+        if smoothing:
+            for k in range(low, high + 1):
+                row = k % width
+                if ends[row, t + 1] <= _NEGLIGIBLE:
+                    continue
+                for i in range(live):
+                    share = ends[row, t + 1] * weight[row, i] * scale[row]
+                    if share > 0.0:
+                        mean, square = rate_moments(family, size, first[i], second[i])
+                        segment_moments[0, row] += share * mean
+                        segment_moments[1, row] += share * square
+                        moments[0, start[i]] += share * mean
+                        moments[1, start[i]] += share * square
+                        moments[0, t + 1] -= share * mean
+                        moments[1, t + 1] -= share * square
+        if prune > 0.0 and live > 16 and t % _PRUNE_EVERY == 0:
+            for i in range(live):
+                keep[i] = 0.0
+            best = -np.inf
+            for k in range(low, high + 1):
+                best = max(best, level[k % width] + k * log_odds)
+            for k in range(low, high + 1):
+                row = k % width
+                part = scale[row]
+                if windowed:
+                    part *= math.exp(level[row] + k * log_odds - best)
+                for i in range(live):
+                    keep[i] = max(keep[i], part * weight[row, i])
+            least = prune * math.exp(min(log_odds, 0.0)) if windowed else prune
+            kept = 0
+            for i in range(live):
+                if keep[i] >= least:
+                    if kept < i:
+                        start[kept] = start[i]
+                        first[kept] = first[i]
+                        second[kept] = second[i]
+                        log_second[kept] = log_second[i]
+                        for k in range(low, high + 1):
+                            weight[k % width, kept] = weight[k % width, i]
+                    kept += 1
+            live = kept
+    return True, log_sums, offset, _running_sums(moments), segment_moments
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def most_probable(
+    family: int,
+    counts: Floats,
+    exposure: Floats,
+    log_change: Floats,
+    log_stay: Floats,
+    prior_first: float,
+    prior_second: float,
+    size: float,
+    n_changes: int,
+) -> Integers:
+    """Give the first bin of each segment but the first, in the most probable placement of the changes.
+
+    ``n_changes`` is the number asked for, or -1 for the most probable number and places together. With -1, a run is
+    dropped only once the bound of :func:`_occam` shows that a fresh segment beats whatever it may lead to, so that
+    the answer stays exact. ``log_change`` and ``log_stay`` (m,) are the log factors of a change before each bin.
+    """
+    m = counts.size
+    rows = max(n_changes, 0) + 1
+    best = np.full((rows, m + 1), -np.inf)
+    best[0, 0] = 0.0
+    pointer = np.zeros((rows, m + 1), dtype=np.int64)
+    start = np.empty(m, dtype=np.int64)
+    first = np.empty(m)
+    second = np.empty(m)
+    log_second = np.empty(m)
+    predictive = np.empty(m)
+    score = np.empty((rows, m))
+    live = 0
+    for t in range(m):
+        start[live] = t
+        first[live] = prior_first
+        second[live] = prior_second
+        log_second[live] = math.log(prior_second)
+        for k in range(rows):
+            if t == 0:
+                score[k, live] = 0.0 if k == 0 else -np.inf
+            elif n_changes < 0:
+                score[k, live] = best[0, t] + log_change[t]
+            else:
+                score[k, live] = best[k - 1, t] + log_change[t] if k > 0 else -np.inf
+        live += 1
+        common = _predict(
+            family, counts[t], exposure[t], size, first, second, log_second, live, predictive
+        )
+        for i in range(live):
+            predictive[i] = _log(max(predictive[i], 1e-300)) + common
+        for k in range(rows):
+            top = -1
+            for i in range(live):
+                value = score[k, i] + predictive[i]
+                if t > 0 and i < live - 1:
+                    value += log_stay[t]
+                score[k, i] = value
+                if value > best[k, t + 1]:
+                    best[k, t + 1] = value
+                    top = i
+            pointer[k, t + 1] = start[top] if top >= 0 else -1
+        if n_changes < 0 and live > 16 and t % _PRUNE_EVERY == 0 and t + 1 < m:
+            kept = 0
+            for i in range(live):
+                short = best[0, t + 1] + log_change[t + 1] - score[0, i] - log_stay[t + 1]
+                gone = short > 0.0 and short > math.log(
+                    _occam(family, first[i], second[i], prior_first, prior_second)
+                )
+                if not gone:
+                    start[kept] = start[i]
+                    first[kept] = first[i]
+                    second[kept] = second[i]
+                    log_second[kept] = log_second[i]
+                    score[0, kept] = score[0, i]
+                    kept += 1
+            live = kept
+    cuts = np.empty(m, dtype=np.int64)
+    found = 0
+    row, end = rows - 1, m
+    while end > 0:
+        begin = pointer[row, end]
+        if begin <= 0:
+            break
+        cuts[found] = begin
+        found += 1
+        end = begin
+        row = max(row - 1, 0)
+    return cuts[:found][::-1].copy()
+
+
+@njit(cache=True, error_model="numpy")
+def sample_partitions(
+    family: int,
+    counts: Floats,
+    exposure: Floats,
+    log_change: Floats,
+    log_stay: Floats,
+    log_rest: Floats,
+    offset: Integers,
+    step: int,
+    column: Integers,
+    prior_first: float,
+    prior_second: float,
+    size: float,
+    generator: Any,
+) -> tuple[Integers, Integers]:
+    """Draw partitions from their exact joint posterior, walking from the first bin to the last.
+
+    From the start of a segment, the next change is at ``u`` with probability segment evidence x hazard x evidence
+    from ``u`` on / evidence from the start on (Fearnhead 2006, section 2.2). Draws whose segments start at the same
+    bin share one walk.
+
+    Parameters
+    ----------
+    log_change, log_stay : float array (rows, m)
+        Log factors of a change before each bin; one row for each hazard, or a single row.
+    log_rest : float array (columns, m + 1)
+        Log evidence from each bin on: by hazard, or by the number of changes still to come (from ``offset``).
+    step : int
+        0 where a column is a hazard, 1 where it is the number of changes still to come.
+    column : int array (draws,)
+        Column of each draw at the first bin.
+    generator : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    draw, start : int array (segments,)
+        Which draw each segment belongs to, and its first bin; ordered by start within a draw, not by draw.
+    """
+    m = counts.size
+    n_draws = column.size
+    head = np.full(m + 1, -1, dtype=np.int64)
+    follows = np.empty(n_draws, dtype=np.int64)
+    for d in range(n_draws):
+        follows[d] = head[0]
+        head[0] = d
+    at = column.copy()
+    size_out = 4 * n_draws + 16
+    out_draw = np.empty(size_out, dtype=np.int64)
+    out_start = np.empty(size_out, dtype=np.int64)
+    written = 0
+    waiting = np.empty(n_draws, dtype=np.int64)
+    for s in range(m):
+        n_here = 0
+        d = head[s]
+        while d >= 0:
+            waiting[n_here] = d
+            n_here += 1
+            d = follows[d]
+        if n_here == 0:
+            continue
+        if written + n_here > size_out:
+            size_out = 2 * (written + n_here)
+            out_draw = _grown_integers(out_draw, written, size_out)
+            out_start = _grown_integers(out_start, written, size_out)
+        here = np.sort(waiting[:n_here])
+        columns = at[here]
+        for i in range(n_here):
+            out_draw[written] = here[i]
+            out_start[written] = s
+            written += 1
+        for c in np.unique(columns):
+            if step == 1 and c == 0:
+                continue
+            chosen = here[columns == c]
+            aims = np.sort(generator.random(chosen.size))
+            chosen = chosen[np.argsort(generator.random(chosen.size))]
+            row = c if log_change.shape[0] > 1 else 0
+            one, two = prior_first, prior_second
+            log_weight = -log_rest[c - offset[s], s]
+            reached = 0.0
+            served = 0
+            last = -1
+            for u in range(s + 1, m):
+                log_weight += _one_log_predictive(
+                    family, size, one, two, counts[u - 1], exposure[u - 1]
+                )
+                if family == NEGBIN:
+                    one += size * exposure[u - 1]
+                    two += counts[u - 1]
+                elif family == BERNOULLI:
+                    one += counts[u - 1]
+                    two += 1.0 - counts[u - 1]
+                else:
+                    one += counts[u - 1]
+                    two += exposure[u - 1]
+                place = c - step - offset[u]
+                if 0 <= place < log_rest.shape[0]:
+                    chance = math.exp(log_weight + log_change[row, u] + log_rest[place, u])
+                    if chance > 0.0:
+                        last = u
+                        reached += chance
+                        while served < chosen.size and aims[served] < reached:
+                            d = chosen[served]
+                            at[d] = c - step
+                            follows[d] = head[u]
+                            head[u] = d
+                            served += 1
+                        if served == chosen.size:
+                            break
+                log_weight += log_stay[row, u]
+            if step == 1 and last >= 0:  # rounding may leave an aim above the total
+                while served < chosen.size:
+                    d = chosen[served]
+                    at[d] = c - step
+                    follows[d] = head[last]
+                    head[last] = d
+                    served += 1
+    return out_draw[:written].copy(), out_start[:written].copy()
+
+
+@njit(cache=True, error_model="numpy")
+def _one_log_predictive(
+    family: int, size: float, first: float, second: float, count: float, exposure: float
+) -> float:
+    """Log predictive probability of one bin for one run, without factors common to all partitions."""
+    if family == GAMMA:
+        value = first * math.log(second / (second + exposure))
+        if count > 0.0:
+            value += math.lgamma(first + count) - math.lgamma(first)
+            value -= count * math.log(second + exposure)
+        return value
+    if family == BERNOULLI:
+        return math.log((first if count > 0.0 else second) / (first + second))
+    trials = size * exposure
+    return (
+        math.lgamma(first + trials)
+        - math.lgamma(first)
+        + math.lgamma(second + count)
+        - math.lgamma(second)
+        + math.lgamma(first + second)
+        - math.lgamma(first + second + trials + count)
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def predictive_moments(
+    family: int,
+    size: float,
+    first: Floats,
+    second: Floats,
+    share: Floats,
+    count: float,
+    exposure: float,
+) -> tuple[float, float, float, float]:
+    """Give P(less than the count), P(at most the count), mean and variance of the next bin over a mixture of runs."""
+    below, at, mean, square = 0.0, 0.0, 0.0, 0.0
+    for i in range(first.size):
+        rate, rate_square = rate_moments(family, size, first[i], second[i])
+        expected = rate * exposure
+        mean += share[i] * expected
+        if family == BERNOULLI:
+            square += share[i] * rate
+            at += share[i] * (1.0 if count > 0.0 else 1.0 - rate)
+            below += share[i] * ((1.0 - rate) if count > 0.0 else 0.0)
+            continue
+        square += share[i] * (expected + rate_square * exposure * exposure)
+        trials = size * exposure
+        if family == NEGBIN:
+            square += share[i] * rate_square * exposure / size
+            log_mass = math.lgamma(count + trials) - math.lgamma(trials) - math.lgamma(count + 1.0)
+        else:
+            log_mass = count * math.log(exposure) - math.lgamma(count + 1.0)
+        log_mass += _one_log_predictive(family, size, first[i], second[i], count, exposure)
+        mass = math.exp(log_mass)
+        if mass == 0.0:
+            hit = 1.0 if count > expected else 0.0
+            at += share[i] * hit
+            below += share[i] * hit
+            continue
+        term, total = mass, mass
+        for j in range(int(count), 0, -1):
+            if family == GAMMA:
+                term *= j * (second[i] + exposure) / ((first[i] + j - 1.0) * exposure)
+            else:
+                term *= j / (j - 1.0 + trials)
+                term *= (first[i] + trials + second[i] + j - 1.0) / (second[i] + j - 1.0)
+            total += term
+            if term < 1e-17 * total and j < expected:
+                break
+        at += share[i] * min(total, 1.0)
+        below += share[i] * min(max(total - mass, 0.0), 1.0)
+    return below, at, mean, square - mean * mean

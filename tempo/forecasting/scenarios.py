@@ -24,8 +24,8 @@ from tempo.data.incidents import Incidents
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import OptionError, ScenarioError
-from tempo.forecast.daily import daily_series
-from tempo.forecast.spans import RateInterval, days_of, duration_interval, rate_interval
+from tempo.forecasting.daily import daily_series
+from tempo.forecasting.spans import RateInterval, days_of, duration_interval, rate_interval
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Escalation", "GammaRate", "Scenario"]

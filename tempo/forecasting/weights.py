@@ -15,10 +15,10 @@ from tempo.data.incidents import Incidents
 from tempo.data.rounding import counted, number, percent
 from tempo.data.window import DateLike, as_date
 from tempo.errors import ScenarioError
-from tempo.forecast.daily import daily_series
-from tempo.forecast.outlook import Outlook, future_bins, paths_array
-from tempo.forecast.scenarios import Scenario
-from tempo.forecast.spans import days_of
+from tempo.forecasting.daily import daily_series
+from tempo.forecasting.outlook import Outlook, future_bins, paths_array
+from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.spans import days_of
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["Weights", "weigh"]
@@ -368,7 +368,8 @@ class Weights:
         )
         return (
             f"What happened since {self.since:%Y-%m-%d} ({counted(self.counts.events, self.counts.label)}) is "
-            f"{number(strength)} times as probable under {better!r} as under {worse!r}, which {scale}. Probabilities: {shares}."
+            f"{number(strength)} times as probable under {better!r} as under {worse!r}, which {scale}. "
+            f"Probabilities: {shares}."
         )
 
     def __repr__(self) -> str:

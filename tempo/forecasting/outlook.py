@@ -14,7 +14,7 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
-from tempo.forecast.spans import days_of
+from tempo.forecasting.spans import days_of
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["CountFit", "Outlook", "TimeToNext", "forecast"]
@@ -252,10 +252,9 @@ class Outlook:
             attacks.
         """
         edges = np.rint(np.cumsum(self.bin_days)).astype(int)
-        wanted = [self.horizon_days / 3, 2 * self.horizon_days / 3, self.horizon_days]
-        chosen = sorted(
-            {int(edges[min(np.searchsorted(edges, w), len(edges) - 1)]) for w in wanted}
-        )
+        wanted = np.array([self.horizon_days / 3, 2 * self.horizon_days / 3, self.horizon_days])
+        places = np.minimum(np.searchsorted(edges, wanted), len(edges) - 1)
+        chosen = sorted({int(edge) for edge in edges[places]})
         rows = {}
         for days in chosen:
             totals = self.totals(f"{days}D")
