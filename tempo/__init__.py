@@ -42,10 +42,30 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - names of the table above
 
 if TYPE_CHECKING:
+    from tempo.briefing.pdf import write_briefing as write_briefing
     from tempo.data.counts import Counts as Counts
     from tempo.data.incidents import Incidents as Incidents
     from tempo.data.incidents import concat as concat
+    from tempo.data.library import list_datasets as list_datasets
+    from tempo.data.library import load_dataset as load_dataset
+    from tempo.data.library import load_table as load_table
+    from tempo.data.readers import check_file as check_file
+    from tempo.data.readers import read_incidents as read_incidents
     from tempo.data.window import Window as Window
+    from tempo.figures import plot_forecast as plot_forecast
+    from tempo.figures import plot_intensity as plot_intensity
+    from tempo.figures import plot_odds as plot_odds
+    from tempo.figures import plot_scenarios as plot_scenarios
+    from tempo.figures import plot_tempo as plot_tempo
+    from tempo.figures import plot_timeline as plot_timeline
+    from tempo.forecasting.outlook import Outlook as Outlook
+    from tempo.forecasting.outlook import forecast as forecast
+    from tempo.forecasting.scenarios import Scenario as Scenario
+    from tempo.forecasting.weights import Weights as Weights
+    from tempo.forecasting.weights import weigh as weigh
+    from tempo.models.changepoints import Changepoints as Changepoints
+    from tempo.models.constant import ConstantRate as ConstantRate
+    from tempo.models.hawkes import Hawkes as Hawkes
 
 
 def __getattr__(name: str) -> object:

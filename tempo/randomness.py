@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tempo.errors import OptionError
+
 __all__ = ["RNGLike", "Randomness", "resolve", "spawn"]
 
 type RNGLike = (
@@ -48,6 +50,11 @@ def resolve(rng: RNGLike = None) -> Randomness:
     Randomness
         The generator and its record.
 
+    Raises
+    ------
+    OptionError
+        If it is none of these.
+
     Examples
     --------
     >>> resolve(7).record
@@ -59,6 +66,14 @@ def resolve(rng: RNGLike = None) -> Randomness:
         return Randomness(rng, _describe(rng.bit_generator))
     if isinstance(rng, np.random.BitGenerator):
         return Randomness(np.random.default_rng(rng), _describe(rng))
+    if not isinstance(rng, int | np.integer | np.random.SeedSequence | None) or isinstance(
+        rng, bool
+    ):
+        raise OptionError(
+            f"rng is {rng!r}; expected None, a seed such as 7, or a numpy SeedSequence, BitGenerator or Generator."
+        )
+    if isinstance(rng, int | np.integer) and rng < 0:
+        raise OptionError(f"rng is {rng}; a seed is a whole number from 0 up, such as 7.")
     if rng is None:
         sequence = np.random.SeedSequence()
         return Randomness(np.random.default_rng(sequence), str(sequence.entropy))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from tempo.briefing.phrases import Noun
 from tempo.briefing.record import Record, keep_record
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
+    FewEventsWarning,
     FitError,
+    ImputedDatesWarning,
     OptionError,
     TempoWarning,
     UndecidedRowsWarning,
@@ -27,8 +30,17 @@ from tempo.forecasting.spans import days_of
 from tempo.forecasting.weights import Weights, weigh
 from tempo.randomness import RNGLike, resolve, spawn
 
-__all__ = ["Analysis", "Progress", "analyse", "default_rules", "default_scenarios"]
+__all__ = [
+    "EVERY",
+    "Analysis",
+    "Method",
+    "Progress",
+    "analyse",
+    "default_rules",
+    "default_scenarios",
+]
 
+type Method = Literal["laplace", "nuts", "mle"]
 type Progress = Callable[[str, float], None]
 
 #: Check names that speak of the computation, not of the fit to the data: their failure blocks a briefing.
@@ -44,6 +56,10 @@ _CONVERGENCE = (
     "diverge",
     "pareto",
 )
+
+
+#: Name of the rule that counts all rows.
+EVERY = "every incident"
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +96,8 @@ class Analysis:
         Past forecasts with their outcomes.
     rules : pandas.DataFrame or None
         One row for each counting rule: ``name, rule, events, undecided, last`` and, for each horizon of h days,
-        ``probability_h``; ``None`` where no other rule could be applied.
+        ``probability_h``, and ``constant`` (under a constant rate, at the longest
+        horizon); ``None`` where no other rule could be applied.
     doubts : tuple of str
         Warnings that were given on the way, once each.
     seed : str
@@ -115,6 +132,17 @@ class Analysis:
         """Whether a model did not converge."""
         return bool(self.failed["blocking"].any())
 
+    @property
+    def n_undecided(self) -> int:
+        """How many rows before the as-of date the counting rule could not decide."""
+        undecided = self.past.undecided
+        return int((undecided["date_start"] < self.as_of).sum()) if len(undecided) else 0
+
+    @property
+    def n_inexact(self) -> int:
+        """How many counted rows are dated only to an interval of days."""
+        return self.past.n_uncertain("1D")
+
     def __repr__(self) -> str:
         return (
             f"Analysis as of {self.as_of:%Y-%m-%d}: {self.daily.events} × {self.past.label}, "
@@ -132,7 +160,7 @@ def analyse(
     prob: float = 0.9,
     incidents: Incidents | None = None,
     rules: Mapping[str, str] | None = None,
-    method: str = "laplace",
+    method: Method = "laplace",
     draws: int = 10_000,
     rng: RNGLike = 7,
     progress: Progress | None = None,
@@ -193,10 +221,9 @@ def analyse(
         daily = past.counts("1D")
         fits: dict[str, Any] = {}
         refused: dict[str, str] = {}
-        for share, (name, fit) in zip(
-            (0.05, 0.1, 0.3), _fitters(past, method, streams[0]).items(), strict=True
-        ):
-            tell(f"Fitting {name}", share)
+        fitters = _fitters(past, method, streams[0])
+        for place, (name, fit) in enumerate(fitters.items()):
+            tell(f"Fitting {name}", 0.05 + 0.4 * place / len(fitters))
             try:
                 fits[name] = fit()
             except FitError as error:
@@ -212,10 +239,14 @@ def analyse(
         weights = weigh(past, chosen, prior=prior, rng=streams[2])
         scenario_outlooks = dict(weights.outlooks(whole))
         mixture = weights.outlook(whole)
+    doubts = _doubts(caught)
+    # Fits to parts of the past repeat the same doubts about fewer events; they are not doubts about the answer.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TempoWarning)
         tell("Keeping the record", 0.7)
         record = keep_record(
             daily,
-            _record_fitters(),
+            _record_fitters(streams[5]),
             baseline="ConstantRate",
             days=horizons[0],
             prob=prob,
@@ -240,7 +271,7 @@ def analyse(
         checks=checks,
         record=record,
         rules=table,
-        doubts=_doubts(caught),
+        doubts=doubts,
         seed=randomness.record,
     )
 
@@ -263,7 +294,7 @@ def default_scenarios(past: Incidents) -> list[Scenario]:
     """
     from scipy.stats import gamma
 
-    low, high = gamma.ppf([0.1, 0.9], len(past) + 0.5, scale=1 / past.window.days)
+    low, high = gamma.ppf(np.array([0.1, 0.9]), len(past) + 0.5, scale=1 / past.window.days)
     # A short past still needs days before the onset, from which the earlier rate is learned.
     onset = min(30, max(int(past.window.length_days) // 3, 1))
     return [
@@ -318,45 +349,58 @@ def _as_of(past: Incidents, as_of: DateLike) -> tuple[Incidents, pd.Timestamp]:
     window = past.window
     if cut > window.end:
         raise BriefingError(
-            f"as_of is {cut:%Y-%m-%d}, but the data were only watched up to {window.end - DAY:%Y-%m-%d}. What happened in "
-            f"between is not known. Use as_of='{window.end:%Y-%m-%d}', or pass a longer window if the data cover it."
+            f"as_of is {cut:%Y-%m-%d}, but the data were only watched up to {window.end - DAY:%Y-%m-%d}. "
+            f"What happened in between is not known. Use as_of='{window.end:%Y-%m-%d}', or "
+            "pass a longer window if the data cover it."
         )
     if cut <= window.start:
         raise BriefingError(
             f"as_of is {cut:%Y-%m-%d}, but the data begin on {window.start:%Y-%m-%d}. There is no past to learn from; "
             "use a later date."
         )
-    return past.before(cut), cut
+    known = past.before(cut)
+    # Labels come in the singular too; charts write them as they are, and read better in the plural.
+    return Incidents(
+        known.table,
+        known.window,
+        label=Noun.of(known.label).many,
+        rule=known.rule,
+        source=known.source,
+        cutoff=known.cutoff,
+        problems=known.problems,
+        undecided=known.undecided,
+        notes=known.notes,
+    ), cut
 
 
 def _fitters(
-    past: Incidents, method: str, rng: np.random.Generator
+    past: Incidents, method: Method, rng: np.random.Generator
 ) -> dict[str, Callable[[], Any]]:
     from tempo.models.changepoints import Changepoints
     from tempo.models.constant import ConstantRate
     from tempo.models.hawkes import Hawkes
 
     return {
-        "ConstantRate": lambda: ConstantRate().fit(past),
-        "Changepoints": lambda: Changepoints().fit(past),
+        "ConstantRate": lambda: ConstantRate().fit(past, rng=rng),
+        "Changepoints": lambda: Changepoints().fit(past, rng=rng),
         "Hawkes": lambda: Hawkes().fit(past, method=method, rng=rng),
     }
 
 
-def _record_fitters() -> dict[str, Callable[[Counts], Any]]:
+def _record_fitters(rng: np.random.Generator) -> dict[str, Callable[[Counts], Any]]:
     from tempo.models.changepoints import Changepoints
     from tempo.models.constant import ConstantRate
 
     return {
-        "ConstantRate": lambda counts: ConstantRate().fit(counts),
-        "Changepoints": lambda counts: Changepoints().fit(counts),
+        "ConstantRate": lambda counts: ConstantRate().fit(counts, rng=rng),
+        "Changepoints": lambda counts: Changepoints().fit(counts, rng=rng),
     }
 
 
 def _checks(fits: Mapping[str, Any]) -> pd.DataFrame:
     parts = []
     for name, fit in fits.items():
-        table = fit.check()
+        table: pd.DataFrame = fit.check()
         part = table[["statistic", "threshold", "passed", "meaning"]].copy()
         part.insert(0, "check", [str(label) for label in table.index])
         part.insert(0, "model", name)
@@ -378,21 +422,28 @@ def _under_rules(
     prior: Sequence[float] | None,
     rng: np.random.Generator,
 ) -> pd.DataFrame | None:
+    from tempo.models.constant import ConstantRate
+
     if incidents is None and past.rule == "every row":
         incidents = past
     if incidents is None:
         return None
     base = incidents.before(cut)
     others = default_rules(base) if rules is None else dict(rules)
-    groups = {"every incident": base} if base.rule != past.rule else {}
+    groups = {EVERY: base} if base.rule != past.rule else {}
     for name, rule in others.items():
         chosen = base.where(rule, label=past.label)
         if chosen.rule != past.rule:
             groups[name] = chosen
     rows = []
     for name, group in groups.items():
-        accounts = list(scenarios) if scenarios is not None else default_scenarios(group)
+        accounts = (
+            default_scenarios(group)
+            if scenarios is None
+            else [_about(scenario, group) for scenario in scenarios]
+        )
         mixture = weigh(group, accounts, prior=prior, rng=rng).outlook(f"{horizons[-1]}D")
+        constant = forecast(ConstantRate().fit(group, rng=rng), f"{horizons[-1]}D", rng=rng)
         last = group.table["date_start"].max() if len(group) else pd.NaT
         row: dict[str, object] = {
             "name": name,
@@ -400,10 +451,22 @@ def _under_rules(
             "events": len(group),
             "undecided": len(group.undecided),
             "last": last,
+            "constant": constant.probability(1, f"{horizons[-1]}D"),
         }
         row |= {f"probability_{h}": mixture.probability(1, f"{h}D") for h in horizons}
         rows.append(row)
     return pd.DataFrame(rows) if rows else None
+
+
+def _about(scenario: Scenario, group: Incidents) -> Scenario:
+    """Tell the same story about other incidents: a stated rate stays, an escalation starts from their earlier rate."""
+    phase = scenario.escalation_phase
+    if phase is None:
+        return scenario
+    again = Scenario.escalation(
+        group, phase.multiplier, onset=phase.onset, name=scenario.name, prob=phase.prob
+    )
+    return replace(again, escalation_phase=phase)
 
 
 def _doubts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
@@ -411,9 +474,12 @@ def _doubts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     own: list[str] = []
     for item in caught:
         if isinstance(item.message, TempoWarning):
-            # The other counting rules have a column for their undecided rows.
-            if not isinstance(item.message, UndecidedRowsWarning):
-                own.append(str(item.message))
+            # The page says in its own words how few the events are and how many dates and rows are open.
+            if not isinstance(
+                item.message, FewEventsWarning | ImputedDatesWarning | UndecidedRowsWarning
+            ):
+                text = str(item.message)
+                own.append(text[:1].upper() + text[1:])
         else:
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
     return tuple(dict.fromkeys(own))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tempo.briefing.phrases import plural
 from tempo.briefing.wording import whole_percent
 from tempo.data.rounding import percent
 
@@ -44,8 +45,9 @@ def assess_confidence(
     *,
     n_events: int,
     checks_failed: int,
-    spread: float,
-    share_doubtful: float,
+    spread: float | None,
+    n_inexact: int,
+    n_undecided: int,
     gain_over_baseline: float | None,
     rules_agree: bool | None = None,
     checks_untested: int = 0,
@@ -63,8 +65,9 @@ def assess_confidence(
     a check that could not be run                         moderate
     models differ by more than 20 points                  low
     models differ by more than 10 points                  moderate
-    more than a quarter of rows in doubt                  low
-    more than a tenth of rows in doubt                    moderate
+    more than a quarter of rows undecided, or of dates    low
+    more than a tenth of rows undecided, or of dates      moderate
+    only one model could be fitted                        moderate
     no gain over a constant rate, or none measured        moderate
     other counting rules give another answer              moderate
     ====================================================  ========
@@ -75,10 +78,13 @@ def assess_confidence(
         Events that the models were fitted to.
     checks_failed : int
         Model checks that failed.
-    spread : float
-        Largest difference between the models' probabilities for one question, between 0 and 1.
-    share_doubtful : float
-        Share of rows whose day is unknown or that the rule could not decide, between 0 and 1.
+    spread : float or None
+        Largest difference between the models' probabilities at one horizon, between 0 and 1;
+        ``None`` where only one model could be fitted.
+    n_inexact : int
+        Counted events that are dated only to an interval of days.
+    n_undecided : int
+        Rows beside them that the counting rule could not decide.
     gain_over_baseline : float or None
         Out-of-sample log score against a constant rate, in nats; ``None`` where not measured.
     rules_agree : bool or None, optional
@@ -94,7 +100,7 @@ def assess_confidence(
     Examples
     --------
     >>> found = assess_confidence(
-    ...     n_events=12, checks_failed=0, spread=0.04, share_doubtful=0.0, gain_over_baseline=-0.4
+    ...     n_events=12, checks_failed=0, spread=0.04, n_inexact=0, n_undecided=0, gain_over_baseline=-0.4
     ... )
     >>> found.level
     'low'
@@ -107,10 +113,22 @@ def assess_confidence(
         _agreement(spread),
         _baseline(gain_over_baseline),
     ]
-    if share_doubtful > 0.1:
-        cap = 0 if share_doubtful > 0.25 else 1
-        share = percent(share_doubtful)
-        found.append((cap, f"{share} of the rows lack an exact day or could not be decided."))
+    if n_undecided:
+        share = n_undecided / (n_events + n_undecided)
+        found.append(
+            (
+                0 if share > 0.25 else 1 if share > 0.1 else 2,
+                f"The counting rule left {plural(n_undecided, 'row')} undecided, beside {n_events:,} counted.",
+            )
+        )
+    if n_inexact:
+        share = n_inexact / n_events
+        found.append(
+            (
+                0 if share > 0.25 else 1 if share > 0.1 else 2,
+                f"{percent(share)} of the events lack an exact day.",
+            )
+        )
     if rules_agree is not None:
         answer = "the same word" if rules_agree else "another word"
         found.append((2 if rules_agree else 1, f"Other counting rules lead to {answer}."))
@@ -142,13 +160,15 @@ def _checks(failed: int, untested: int) -> tuple[int, str]:
     return 2, "All model checks passed."
 
 
-def _agreement(spread: float) -> tuple[int, str]:
+def _agreement(spread: float | None) -> tuple[int, str]:
+    if spread is None:
+        return 1, "Only one model could be fitted, so none could contradict it."
     points = whole_percent(spread)
     shown = f"{points} percentage point{'' if points == 1 else 's'}"
     if points > 10:
-        return 0 if points > 20 else 1, f"The models differ by up to {shown} on one question."
+        return 0 if points > 20 else 1, f"The models differ by up to {shown} at the same horizon."
     shown = "less than one percentage point" if points < 1 else shown
-    return 2, f"The models agree to within {shown} on one question."
+    return 2, f"The models agree to within {shown} at every horizon."
 
 
 def _baseline(gain: float | None) -> tuple[int, str]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tempo.briefing.analysis import Analysis
+from tempo.briefing.analysis import EVERY, Analysis
 from tempo.briefing.confidence import Confidence, assess_confidence
 from tempo.briefing.layout import Judgement
-from tempo.briefing.phrases import Noun, day_span, joined, long_date, plural
+from tempo.briefing.phrases import Noun, day_span, joined, long_date, percents, plural
 from tempo.briefing.wording import term, whole_percent
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
@@ -75,8 +75,10 @@ class Accounts:
         ]
         return min(found), max(found)
 
-    def spread_of_models(self, horizons: tuple[int, ...]) -> float:
+    def spread_of_models(self, horizons: tuple[int, ...]) -> float | None:
         """Give the largest difference between the models' probabilities for one question."""
+        if len(self.models) < 2:
+            return None
         return max(
             float(np.ptp([outlook.probability(1, f"{h}D") for outlook in self.models.values()]))
             for h in horizons
@@ -193,7 +195,7 @@ def _occurs(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
     dates = day_span(analysis.as_of, analysis.as_of + days * DAY)
     sentence = (
         f"{found.opening} that at least one {noun.one} occurs in the next {plural(days, 'day')} ({dates}). "
-        f"The scenarios and models taken one by one give {_percents(low, high)}."
+        f"The scenarios and models taken one by one give {percents(low, high)}."
     )
     return Judgement(sentence, found, low, high, days)
 
@@ -207,8 +209,8 @@ def _how_many(analysis: Analysis, noun: Noun, words: str) -> Judgement:
     beyond = term(float(np.mean(totals > median)), words)
     sentence = (
         f"The number of {noun.many} in the next {plural(days, 'day')} is expected to lie between "
-        f"{interval(low, high).replace(' to ', ' and ')} ({percent(analysis.prob)} interval), with {number(median)} as the "
-        f"middle value. {beyond.opening} that it is more than {number(median)}."
+        f"{interval(low, high).replace(' to ', ' and ')} ({percent(analysis.prob)} interval), "
+        f"with {number(median)} as the middle value. {beyond.opening} that it is more than {number(median)}."
     )
     return Judgement(sentence, beyond, None, None, days)
 
@@ -232,7 +234,7 @@ def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
     sentence = (
         f"{found.opening} that the {reading.name} scenario, rather than {rest}, describes the present. "
         f"{verdict}; the starting assumption was {percent(reading.prior)}, and starting assumptions of "
-        f"{_percents(*_PRIOR_RANGE)} would give {_percents(reading.low, reading.high)}."
+        f"{percents(*_PRIOR_RANGE)} would give {percents(reading.low, reading.high)}."
     )
     return [Judgement(sentence, found, reading.low, reading.high, None)]
 
@@ -245,11 +247,16 @@ def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
     found = term(chance, words)
     since = long_date(analysis.past.window.start)
     unclear = 25 <= whole_percent(chance) <= 75
-    lead = "The data cannot tell whether the rate changed. " if unclear else ""
-    sentence = (
-        f"{lead}{found.opening} that the rate of {noun.many} changed at least once since {since}, "
-        "if steps are the only kind of change."
-    )
+    if unclear:
+        sentence = (
+            f"The data cannot tell whether the rate of {noun.many} changed since {since}: at least one step is "
+            f"{found.text}, too close to even to build on."
+        )
+    else:
+        sentence = (
+            f"{found.opening} that the rate of {noun.many} changed at least once since {since}, "
+            "if steps are the only kind of change."
+        )
     if not unclear and chance > 0.5:
         segments = fit.segments
         last = segments.iloc[-1]
@@ -298,22 +305,22 @@ def judge_confidence(analysis: Analysis, words: str) -> Confidence:
         Level and reasons.
     """
     accounts = accounts_of(analysis)
-    past, days = analysis.past, analysis.horizons[0]
-    rows = len(past) + len(past.undecided)
-    doubtful = past.n_uncertain("1D") + len(past.undecided)
+    days = analysis.horizons[0]
     agree = None
     if analysis.rules is not None:
         here = term(accounts.probability(days), words).word
-        agree = all(
-            term(float(p), words).word == here for p in analysis.rules[f"probability_{days}"]
-        )
+        # Every incident is no rival definition, but the pool that the definitions draw from.
+        rivals = analysis.rules[analysis.rules["name"] != EVERY]
+        if len(rivals):
+            agree = all(term(float(p), words).word == here for p in rivals[f"probability_{days}"])
     gain, error = analysis.record.gain("Changepoints")
     return assess_confidence(
         n_events=analysis.daily.events,
         checks_failed=len(analysis.failed),
         checks_untested=int(analysis.checks["statistic"].isna().sum()),
         spread=accounts.spread_of_models(analysis.horizons),
-        share_doubtful=doubtful / rows if rows else 0.0,
+        n_inexact=analysis.n_inexact,
+        n_undecided=analysis.n_undecided,
         # A gain within one standard error of nothing is no gain.
         gain_over_baseline=None if math.isnan(gain) else (gain if gain > error else min(gain, 0.0)),
         rules_agree=agree,
@@ -338,7 +345,7 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
     found = []
     if override and analysis.blocked:
         found.append(
-            "A model did not converge, and this briefing was written all the same because its author overrode the refusal."
+            "A model did not converge. This briefing was written all the same, because its author overrode the refusal."
         )
     for _, check in analysis.failed.iterrows():
         found.append(
@@ -354,18 +361,15 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             f"There are only {noun.counted(n)}" if n else f"There is no {noun.one} in the data"
         )
         found.append(
-            f"{counted}. With so few, no method can tell a change or clustering from chance with confidence: the "
+            f"{counted}. With so few, no method can tell a change or clustering from luck: the "
             "intervals are wide and the stated assumptions carry much of the answer."
         )
+    if analysis.n_undecided > 0.25 * max(n, 1):
+        found.append(
+            f"The counting rule could not decide {plural(analysis.n_undecided, 'row')}, beside {n:,} counted: a "
+            "value is unknown or disputed. They are left out, and would raise the rate if they count."
+        )
     return tuple(found)
-
-
-def _percents(low: float, high: float) -> str:
-    """Write a range of probabilities, with one sign: "21 to 66 %"."""
-    first, last = percent(low), percent(high)
-    if first == last:
-        return first
-    return f"{first.removesuffix(' %')} to {last}" if first[0].isdigit() else f"{first} to {last}"
 
 
 def _odds(probability: float) -> float:

@@ -53,7 +53,8 @@ class Table:
     title, note : str
         Printed above and below; may be empty.
     words : tuple of int
-        Columns that hold words and are set left; the others hold numbers and are set right.
+        Columns that hold words and are set left, with room by their longest cell; the others hold
+        numbers and are set right.
     strong : tuple of int
         Rows to be set in bold.
     """
@@ -111,7 +112,10 @@ class Section:
         The heading.
     parts : tuple
         A ``str`` is a paragraph, a tuple of ``str`` a list of points.
+    small : bool
+        Whether it is set in smaller type, as what one only looks up.
     """
 
     title: str
     parts: tuple[Part, ...]
+    small: bool = False

@@ -21,11 +21,13 @@ from tempo.briefing.phrases import long_date
 from tempo.data.rounding import number
 from tempo.errors import BriefingError, OptionError
 
-__all__ = ["Paper", "isolate", "typeset"]
+__all__ = ["Paper", "page_count", "printable", "typeset"]
 
 type Paper = Literal["a4", "letter"]
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _RIGHT_TO_LEFT = ("\u0590", "\u08ff")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONG = re.compile(r"\S{28}(?=\S)")
 # Right-to-left words, with the numbers and signs that stand between two of them.
 _RUN = re.compile(r"[\u0590-\u08ff]+(?:[^\u0590-\u08ffA-Za-z]*[\u0590-\u08ff]+)*")
 
@@ -61,39 +63,64 @@ def typeset(
     if paper not in _PAPERS:
         known = " or ".join(repr(name) for name in _PAPERS)
         raise OptionError(f"The paper {paper!r} is not known. Use paper={known}.")
-    charts: dict[str, Chart] = {}
-    document = _document(findings, paper, charts)
-    text = json.dumps(document, ensure_ascii=False)
-    files: dict[str, bytes] = {
-        "main.typ": resources.files("tempo.briefing").joinpath("page.typ").read_bytes(),
-        "briefing.json": text.encode(),
-    }
-    files |= {f"{chart.name}.svg": chart.svg for chart in charts.values()}
-    folder, letters = _fonts()
+    files, options = _source(findings, paper)
     compiler: Any = typst  # its type stubs do not know that a document may be a dict of files
-    midnight = calendar.timegm(findings.as_of.timetuple())
     try:
-        made, warnings = compiler.compile_with_warnings(
+        made, doubts = compiler.compile_with_warnings(
             files,
             format=output,
-            font_paths=[folder],
-            ignore_system_fonts=letters.issuperset(text),
             pdf_standards=["ua-1"] if output == "pdf" else [],
-            timestamp=midnight,
+            timestamp=calendar.timegm(findings.as_of.timetuple()),
+            **options,
         )
     except typst.TypstError as error:
         raise BriefingError(
             f"The page could not be set: {error.diagnostic or error.message} Please report this, "
             "with the question and the file that led to it."
         ) from error
-    if warnings:
-        raise BriefingError(f"The page was set with doubts: {warnings[0].diagnostic}")
+    if doubts:
+        raise BriefingError(f"The page was set with doubts: {doubts[0].diagnostic}")
     return tuple(made) if isinstance(made, list) else (made,)
+
+
+def page_count(findings: Findings, *, paper: str = "a4") -> int:
+    """Give the number of pages that the findings take.
+
+    Parameters
+    ----------
+    findings : Findings
+        What is said.
+    paper : {"a4", "letter"}, default "a4"
+        Size of the page.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    import typst
+
+    files, options = _source(findings, paper)
+    compiler: Any = typst
+    return int(json.loads(compiler.query(files, "<pages>", field="value", one=True, **options)))
+
+
+def _source(findings: Findings, paper: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Give the files of the document, and where its fonts are."""
+    charts: dict[str, Chart] = {}
+    text = json.dumps(_document(findings, paper, charts), ensure_ascii=False)
+    files = {
+        "main.typ": resources.files("tempo.briefing").joinpath("page.typ").read_bytes(),
+        "briefing.json": text.encode(),
+    }
+    files |= {f"{chart.name}.svg": chart.svg for chart in charts.values()}
+    folder, letters = _fonts()
+    return files, {"font_paths": [folder], "ignore_system_fonts": letters.issuperset(text)}
 
 
 def _document(findings: Findings, paper: str, charts: dict[str, Chart]) -> dict[str, Any]:
     as_of = long_date(findings.as_of)
-    question = isolate(findings.question)
+    question = printable(findings.question)
     return {
         "paper": _PAPERS[paper],
         "title": question,
@@ -106,14 +133,14 @@ def _document(findings: Findings, paper: str, charts: dict[str, Chart]) -> dict[
         "as_of": as_of,
         "footer": f"Data before {as_of} only. Intervals hold {number(100 * findings.prob, 3)} %.",
         "facts": [
-            {"name": "Counted", "text": isolate(findings.label), "width": 5},
-            {"name": "Counting rule", "text": isolate(findings.rule), "width": 9},
-            {"name": "Observed", "text": findings.observed, "width": 8},
+            {"name": "Counted", "text": printable(findings.label), "width": 6},
+            {"name": "Counting rule", "text": printable(findings.rule), "width": 9},
+            {"name": "Observed", "text": findings.observed, "width": 11},
             {"name": "Events", "text": f"{findings.n_events:,}", "width": 3},
             {"name": "Horizon", "text": f"{findings.horizon_days} days", "width": 4},
         ],
         "notices_title": "Read this first",
-        "notices": [isolate(notice) for notice in findings.notices],
+        "notices": [printable(notice) for notice in findings.notices],
         "judgements": [{"parts": _emphasised(judgement)} for judgement in findings.judgements],
         "confidence": {
             "sentence": findings.confidence.sentence,
@@ -124,37 +151,43 @@ def _document(findings: Findings, paper: str, charts: dict[str, Chart]) -> dict[
 
 
 def _section(section: Section, charts: dict[str, Chart]) -> dict[str, Any]:
-    return {"title": section.title, "items": [_item(part, charts) for part in section.parts]}
+    items = [_item(part, charts) for part in section.parts]
+    return {"title": section.title, "small": section.small, "items": items}
 
 
 def _item(part: Part, charts: dict[str, Chart]) -> dict[str, Any]:
     if isinstance(part, str):
-        return {"kind": "text", "value": isolate(part)}
+        return {"kind": "text", "value": printable(part)}
     if isinstance(part, Table):
         return {"kind": "table", "value": _table(part)}
     if isinstance(part, Chart):
         charts[part.name] = part
-        value = {"file": f"{part.name}.svg", "alt": part.alt, "caption": isolate(part.caption)}
+        value = {"file": f"{part.name}.svg", "alt": part.alt, "caption": printable(part.caption)}
         return {"kind": "chart", "value": value}
-    return {"kind": "points", "value": [isolate(point) for point in part]}
+    return {"kind": "points", "value": [printable(point) for point in part]}
 
 
 def _table(table: Table) -> dict[str, Any]:
     columns = range(len(table.columns))
     return {
-        "title": isolate(table.title),
-        "note": isolate(table.note),
-        "columns": [isolate(column) for column in table.columns],
-        "rows": [[isolate(cell) for cell in row] for row in table.rows],
+        "title": printable(table.title),
+        "note": printable(table.note),
+        "columns": [printable(column) for column in table.columns],
+        "rows": [[printable(cell) for cell in row] for row in table.rows],
         "numeric": [column not in table.words for column in columns],
-        # Words share what room the numbers leave.
-        "widths": [1 if column in table.words else 0 for column in columns],
+        # Words share what room the numbers leave, by how long they are.
+        "widths": [_room(table, column) if column in table.words else 0 for column in columns],
         "strong": list(table.strong),
     }
 
 
+def _room(table: Table, column: int) -> int:
+    longest = max((len(row[column]) for row in table.rows), default=0)
+    return min(max(longest, len(table.columns[column]), 10), 45)
+
+
 def _emphasised(judgement: Judgement) -> list[dict[str, Any]]:
-    sentence = isolate(judgement.sentence)
+    sentence = printable(judgement.sentence)
     if judgement.term is None or judgement.term.word not in sentence:
         return [{"text": sentence, "strong": False}]
     before, word, after = sentence.partition(judgement.term.word)
@@ -162,23 +195,36 @@ def _emphasised(judgement: Judgement) -> list[dict[str, Any]]:
     return [{"text": text, "strong": strong} for text, strong in parts if text]
 
 
-def isolate(text: str) -> str:
-    r"""Keep each right-to-left run together, so that it cannot reorder the numbers that follow it.
+def printable(text: str) -> str:
+    r"""Make text from data fit to be set: no control characters, no word wider than the page, no reordering.
 
-    Latin text comes back unchanged. Around a run of Arabic or Hebrew letters go the Unicode marks
-    "first strong isolate" and "pop directional isolate", which print nothing.
+    Plain text comes back unchanged. Long words get places to break, which print nothing. Around a run of Arabic or
+    Hebrew inside other text go the Unicode marks "first strong isolate" and "pop directional isolate", so that it
+    cannot reorder the numbers that follow it.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+
+    Returns
+    -------
+    str
+        One line.
 
     Examples
     --------
-    >>> isolate("3 rockets"), isolate("هجوم 3") == "هجوم 3"
+    >>> printable("3 rockets"), printable("هجوم 3") == "هجوم 3"
     ('3 rockets', True)
-    >>> ascii(isolate("at \u0639 in 30 days"))
+    >>> ascii(printable("at \u0639 in 30 days"))
     "'at \\u2068\\u0639\\u2069 in 30 days'"
     """
-    first = next((letter for letter in text if letter.isalpha()), "")
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = _LONG.sub("\\g<0>\u200b", line)
+    first = next((letter for letter in line if letter.isalpha()), "")
     if _is_rightward(first):
-        return text
-    return _RUN.sub("\u2068\\g<0>\u2069", text)
+        return line
+    return _RUN.sub("\u2068\\g<0>\u2069", line)
 
 
 def _is_rightward(letter: str) -> bool:
@@ -194,4 +240,4 @@ def _fonts() -> tuple[str, frozenset[str]]:
 
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     codes = FT2Font(str(folder / "DejaVuSans.ttf")).get_charmap()
-    return str(folder), frozenset(map(chr, codes)) | frozenset("\n\u2068\u2069")
+    return str(folder), frozenset(map(chr, codes)) | frozenset("\u200b\u2068\u2069")

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from tempo.data.rounding import number
+from tempo.data.rounding import number, percent
 from tempo.data.window import DAY, Window
 
-__all__ = ["Noun", "day_span", "joined", "long_date", "observed_span", "plural"]
+__all__ = [
+    "Noun",
+    "day_span",
+    "joined",
+    "long_date",
+    "observed_span",
+    "percents",
+    "plural",
+    "spelled_dates",
+]
 
 # Spelled out, because calendar.month_name and strftime follow the locale of the machine.
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+
+
+_ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def long_date(date: pd.Timestamp, *, year: bool = True) -> str:
@@ -69,6 +82,34 @@ def day_span(start: pd.Timestamp, end: pd.Timestamp) -> str:
     return f"{long_date(start, year=start.year != last.year)} to {long_date(last)}"
 
 
+def spelled_dates(text: str) -> str:
+    """Write the ISO dates in a sentence as all other dates are written.
+
+    Parameters
+    ----------
+    text : str
+        A sentence; not a counting rule, which is quoted as it is.
+
+    Returns
+    -------
+    str
+        The sentence.
+
+    Examples
+    --------
+    >>> spelled_dates("from a day between 2020-02-11 and 2020-03-11")
+    'from a day between 11 February 2020 and 11 March 2020'
+    """
+    return _ISO.sub(lambda found: _spelled(found.group()), text)
+
+
+def _spelled(date: str) -> str:
+    try:
+        return long_date(pd.Timestamp(date))
+    except ValueError:  # digits that look like a date and are none
+        return date
+
+
 def observed_span(window: Window) -> str:
     """Write an observation window with its observed days and gaps.
 
@@ -119,6 +160,34 @@ def joined(items: Sequence[str], last: str = "and") -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def percents(low: float, high: float) -> str:
+    """Write a range of probabilities, with one sign.
+
+    Parameters
+    ----------
+    low, high : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        For example ``"21 to 66 %"``; one number where both are printed alike.
+
+    Examples
+    --------
+    >>> percents(0.21, 0.66), percents(0.002, 0.4), percents(0.331, 0.333)
+    ('21 to 66 %', 'under 1 % to 40 %', '33 %')
+    """
+    first, last = percent(low), percent(high)
+    if first == last:
+        return first
+    return (
+        f"{first.removesuffix(' %')} to {last}"
+        if first[0].isdigit() and last[0].isdigit()
+        else f"{first} to {last}"
+    )
 
 
 def plural(count: float, one: str, many: str | None = None) -> str:

@@ -142,8 +142,9 @@ def keep_record(
     latest = [end - k * days * DAY for k in range(1, most + 1)]
     origins = [origin for origin in reversed(latest) if origin - 2 * days * DAY >= start]
     for origin in origins:
-        after = counts.between(origin, origin + days * DAY)
-        if len(after) < days or (after.exposure < 1).any():
+        inside = (counts.bin_starts >= origin) & (counts.bin_ends <= origin + days * DAY)
+        after = counts.select(np.asarray(inside))
+        if len(after) < days or after.exposure.to_numpy(dtype=float).min() < 1:
             continue
         outcome = int(after.sum())
         before = counts.before(origin)

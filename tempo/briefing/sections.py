@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from tempo.briefing.analysis import Analysis
-from tempo.briefing.judgements import (
-    MODEL_NAMES,
-    accounts_of,
-    read_scenarios,
-)
+from tempo.briefing.analysis import EVERY, Analysis
+from tempo.briefing.judgements import accounts_of, read_scenarios
 from tempo.briefing.layout import Chart, Part, Section, Table
-from tempo.briefing.phrases import Noun, joined, long_date, observed_span, plural
-from tempo.briefing.wording import explain_scale, term
+from tempo.briefing.method import method_parts, source_points
+from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
+from tempo.briefing.wording import Term, term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.forecasting.outlook import Outlook
@@ -50,9 +47,9 @@ def write_sections(
         Section("Alternatives", _alternatives(analysis, charts)),
         Section("Indicators: what would change our mind", _indicators(analysis, words)),
         Section("Evidence", _evidence(analysis, charts)),
-        Section("The same question under other counting rules", _rules(analysis, words)),
-        Section("Method, checks and record", _method(analysis, words)),
-        Section("Sources and data", (_sources(analysis),)),
+        Section("The same question under other rules", _rules(analysis, words)),
+        Section("Method, checks and record", method_parts(analysis, words), small=True),
+        Section("Sources and data", (source_points(analysis),), small=True),
     )
 
 
@@ -86,7 +83,7 @@ def _headline(analysis: Analysis) -> Table:
         rows,
         title=f"Probability of at least one {noun.one}, and the number to expect",
         note=(
-            f"Number: middle value and {percent(analysis.prob)} interval. In brackets beside a scenario: its probability. "
+            f"Number: middle value and {percent(analysis.prob)} interval. In brackets: probability of the scenario. "
             "The models know nothing of the scenarios. Judgements quote the first row."
         ),
         strong=(0,),
@@ -101,19 +98,23 @@ def _assumptions(analysis: Analysis) -> tuple[str, ...]:
         [f"{percent(float(p))} for {name}" for name, p in analysis.weights.prior.items()]
     )
     found = [
-        f"Every {noun.one} that fits the counting rule between {long_date(window.start)} and "
-        f"{long_date(window.end - DAY)} is in the data. Unreported ones would raise every number here.",
+        (
+            f"Every {noun.one} that fits the counting rule between {long_date(window.start)} and "
+            f"{long_date(window.end - DAY)} is in the data. Unreported ones would raise every number here."
+        ),
         f"One of the scenarios holds; before the data they were given {prior}.",
-        "The future resembles the past in kind: counting rule, reporting and actors stay comparable over the horizon. "
-        "The counts do not show why a rate changes, and this briefing does not say why.",
+        (
+            "The future resembles the past in kind: counting rule, reporting and actors stay comparable over the "
+            "horizon. The counts do not show why a rate changes, and this briefing does not say why."
+        ),
     ]
     if reading is not None and not reading.separated:
         found.append(
-            "Because the evidence separates the scenarios so little, the starting assumption decides the odds."
+            "The evidence separates the scenarios so little that the starting assumption decides the odds."
         )
     if analysis.past.n_uncertain("1D"):
         found.append(
-            "A date known only to an interval is equally likely on each of its days; results are averaged over such draws."
+            "A date known only to an interval may lie on each of its days alike; results are averaged over such draws."
         )
     return tuple(found)
 
@@ -123,9 +124,9 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
     rows = tuple(
         (
             scenario.name,
-            scenario.describe(),
+            spelled_dates(scenario.describe()),
             percent(float(weights.prior[scenario.name])),
-            number(float(weights.log_evidence[scenario.name]), 3),
+            number(float(weights.log_evidence[scenario.name]), 3).replace("-", "−"),
             percent(float(weights.probabilities[scenario.name])),
         )
         for scenario in weights.scenarios
@@ -140,7 +141,7 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
         ),
         words=(0, 1),
     )
-    parts: list[Part] = [table, *weights.notes]
+    parts: list[Part] = [table, *map(spelled_dates, weights.notes)]
     checks = weights.check()
     parts.extend(
         f"The {name} scenario expected {interval(row['low'], row['high'])} in that time; "
@@ -155,7 +156,9 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
 def _judged(analysis: Analysis) -> str:
     weights = analysis.weights
     noun = Noun.of(analysis.past.label)
-    return f"the {noun.counted(weights.counts.events)} since {long_date(weights.since)}"
+    n = weights.counts.events
+    seen = noun.counted(n) if n else f"absence of any {noun.one}"
+    return f"the {seen} since {long_date(weights.since)}".replace("the 1 ", "the one ")
 
 
 def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
@@ -182,7 +185,10 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
             *(f"{name} then" for name in names),
         ),
         tuple(rows),
-        note=f"Chance: probability of that outcome under the weighted scenarios. Then: what each scenario would be worth after {days} days.",
+        note=(
+            "Chance: probability of that outcome under the weighted scenarios. "
+            f"Then: what each scenario would be worth after {days} days."
+        ),
     )
     parts: list[Part] = []
     reading = read_scenarios(analysis)
@@ -193,55 +199,56 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
 
 
 def _groups(chance: pd.Series) -> list[tuple[int, int]]:
-    """Cut the outcomes into at most seven groups: single numbers while they are likely, then spans, then the tail."""
-    total = chance.to_numpy(dtype=float)
+    """Cut the outcomes into a handful of groups: 0, 1, 2 … where few are expected, spans of like probability else."""
+    total = np.cumsum(chance.to_numpy(dtype=float))
+    total /= total[-1]
     n = len(total)
-    tail = int(np.searchsorted(np.cumsum(total), 0.97 * total.sum())) + 1
-    tail = min(max(tail, 1), n - 1)
-    step = max(math.ceil(tail / 6), 1)
-    cuts = [*range(0, tail, step), tail] if tail % step else list(range(0, tail + 1, step))
-    edges = [*dict.fromkeys(cuts), n]
-    return [(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True) if high > low]
+    middle = int(np.searchsorted(total, 0.5))
+    if middle <= 3:
+        edges = list(range(min(6, n)))
+    else:
+        levels = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
+        edges = [0, *(int(np.searchsorted(total, level)) for level in levels)]
+    edges = sorted({edge for edge in edges if edge < n} | {n})
+    return list(itertools.pairwise(edges))
 
 
 def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) -> str:
-    after = table[("probability", name)]
-    now_or_more = after[after >= 0.55]
-    less = after[after < 0.45]
-    said = []
-    none = term(float(after.iloc[0]), words)
-    said.append(
-        f"If no {noun.one} comes in the next {days} days, the {name} scenario becomes {none.text}."
-    )
-    if len(now_or_more) and now_or_more.index[0] > 0:
-        first = int(now_or_more.index[0])
-        then = term(float(after.loc[first]), words)
-        said.append(
-            f"{first} or more would make it {then.text} at the least."
-            if first in after.index
-            else ""
-        )
-    elif not len(now_or_more):
-        said.append("No number of them in that time would make it more likely than not.")
-    elif not len(less):
+    after = table[("probability", name)].to_numpy(dtype=float)
+    none = term(float(after[0]), words)
+    said = [
+        f"If no {noun.one} comes in the next {days} days, the {name} scenario becomes {_as_noun(none)}."
+    ]
+    above = after >= 0.55
+    if above.all():
         said.append("No number of them in that time would make it less likely than not.")
+    elif not above.any():
+        said.append("No number of them in that time would make it more likely than not.")
+    else:
+        first = int(np.argmax(above))
+        then = term(float(after[first]), words)
+        said.append(f"With {number(first)} of them it becomes {_as_noun(then)}.")
     return " ".join(said)
+
+
+def _as_noun(found: Term) -> str:
+    """Write a term after "becomes": nouns take an article where they have one."""
+    if found.word in {"roughly even chance", "remote chance", "realistic possibility"}:
+        return f"a {found.text}"
+    return found.text
 
 
 def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ...]:
     table = analysis.past.table
     parts: list[Part] = []
     if len(table):
-        last = table["date_start"].max()
-        first = f"The latest of the {len(table)} rows is dated {long_date(last)}."
-        parts.append(first)
-    for name in ("timeline", "tempo"):
-        if name in charts:
-            parts.append(charts[name])
+        last = long_date(table["date_start"].max())
+        parts.append(f"The latest of the {len(table):,} rows is dated {last}.")
+    parts.extend(charts[name] for name in ("timeline", "tempo") if name in charts)
     for name in ("Changepoints", "Hawkes"):
         fit = analysis.fits.get(name)
         if fit is not None:
-            parts.append(str(fit.describe()))
+            parts.append(spelled_dates(fit.describe()))
             if name == "Hawkes" and "intensity" in charts:
                 parts.append(charts["intensity"])
     if "forecast" in charts:
@@ -250,245 +257,78 @@ def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ..
 
 
 def _rules(analysis: Analysis, words: str) -> tuple[Part, ...]:
+    unreported = _unreported(analysis)
     if analysis.rules is None:
         return (
             "The question was answered under one counting rule only: no other rule could be applied to these data.",
+            unreported,
         )
     rules = analysis.rules
     here = {h: analysis.mixture.probability(1, f"{h}D") for h in analysis.horizons}
+    longest = f"{analysis.horizons[-1]}D"
     own = (
         "this briefing",
         analysis.past.rule,
-        f"{len(analysis.past):,}",
+        _with_undecided(len(analysis.past), analysis.n_undecided),
         *(percent(here[h]) for h in analysis.horizons),
+        percent(analysis.outlooks["ConstantRate"].probability(1, longest)),
     )
     rows = [own]
     for _, row in rules.iterrows():
-        events = f"{row['events']:,}"
-        if row["undecided"]:
-            events += f" (+{row['undecided']})"
         rows.append(
             (
                 str(row["name"]),
                 str(row["rule"]),
-                events,
+                _with_undecided(row["events"], row["undecided"]),
                 *(percent(float(row[f"probability_{h}"])) for h in analysis.horizons),
+                percent(float(row["constant"])),
             )
         )
     shortest = analysis.horizons[0]
-    shown = [here[shortest], *(float(p) for p in rules[f"probability_{shortest}"])]
+    rivals = rules[rules["name"] != EVERY]
+    shown = [here[shortest], *(float(p) for p in rivals[f"probability_{shortest}"])]
     low, high = min(shown), max(shown)
     sentence = (
-        f"By counting rule alone, the probability of at least one within {shortest} days runs from {percent(low)} to "
-        f"{percent(high)} ({_spanned(low, high, words)})."
+        f"By counting rule alone, the probability of at least one within {shortest} days is {percents(low, high)} "
+        f"({words_for_interval(low, high, words)})."
     )
-    note = "Probability of at least one, scenarios weighed anew under each rule."
-    if rules["undecided"].any():
+    note = (
+        "Probability of at least one, scenarios weighed anew under each rule; last column: the longest horizon under "
+        "a constant rate."
+    )
+    if rules["undecided"].any() or analysis.n_undecided:
         note += " In brackets: rows that the rule could not decide, left out."
     return (
         sentence,
         Table(
-            ("What counts", "Rule", "Events", *(f"{h} days" for h in analysis.horizons)),
+            (
+                "What counts",
+                "Rule",
+                "Events",
+                *(f"{h} days" for h in analysis.horizons),
+                "constant",
+            ),
             tuple(rows),
             note=note,
             words=(0, 1),
             strong=(0,),
         ),
+        unreported,
     )
 
 
-def _spanned(low: float, high: float, words: str) -> str:
-    first, last = term(low, words).word, term(high, words).word
-    return first if first == last else f"from {first} to {last}"
-
-
-def _method(analysis: Analysis, words: str) -> tuple[Part, ...]:
-    parts: list[Part] = [_comparison_sentence(analysis), _comparison(analysis)]
-    record = analysis.record
-    if record.n_origins:
-        parts.append(_ledger(analysis))
-    else:
-        parts.append(
-            f"There is no record of past forecasts: the data hold fewer than three periods of {record.days} days."
-        )
-    parts.append(_checks(analysis))
-    parts.append(
-        "Constant rate: one rate for all time, exact posterior. Changepoints: a rate that steps at unknown dates, exact. "
-        "Self-excitation: each attack raises the expected number for a while (discrete time, exponential memory), "
-        f"fitted by {_hawkes_method(analysis)}. Scenarios: prior distributions of the rate, weighed by the probability "
-        f"they gave to the data. Forecasts: {analysis.mixture.draws:,} simulated futures each, parameter uncertainty included."
-    )
-    parts.append(explain_scale(words))
-    return tuple(parts)
-
-
-def _hawkes_method(analysis: Analysis) -> str:
-    fit = analysis.fits.get("Hawkes")
-    return "no method (it could not be fitted)" if fit is None else str(fit.provenance.method)
-
-
-def _evidence_of(fit: object) -> float:
-    value = getattr(fit, "log_evidence", None)
-    return float("nan") if value is None else float(value)
-
-
-def _comparison(analysis: Analysis) -> Table:
-    base = _evidence_of(analysis.fits.get("ConstantRate"))
-    record = analysis.record
-    rows = []
-    for name, fit in analysis.fits.items():
-        evidence = _evidence_of(fit)
-        gain, error = record.gain(name)
-        inside, total = record.coverage(name)
-        rows.append(
-            (
-                MODEL_NAMES.get(name, name),
-                number(evidence, 4) if not math.isnan(evidence) else "not known",
-                "baseline" if name == "ConstantRate" else _signed(evidence - base),
-                "baseline" if name == "ConstantRate" and total else _gain(gain, error),
-                f"{inside} of {total}" if total else "not measured",
-            )
-        )
-    return Table(
-        (
-            "Model",
-            "Log evidence",
-            "Difference",
-            "Out-of-sample gain",
-            f"Inside {percent(analysis.prob)}",
-        ),
-        tuple(rows),
-        title="Against a constant rate",
-        note=(
-            f"Gain: mean difference in log score for each past {record.days}-day forecast, ± its standard error; above 0 is "
-            "better than the constant rate. Inside: outcomes that fell into the forecast's interval."
-        ),
-    )
-
-
-def _signed(value: float) -> str:
+def _unreported(analysis: Analysis) -> str:
+    """Say what the constant rate would give if some of what happened had not been reported."""
+    days = analysis.horizons[-1]
+    rate = analysis.fits["ConstantRate"].draws[:, 0]
+    found = [1 - float(np.mean(np.exp(-rate * days / (1 - share)))) for share in (0.1, 0.3)]
+    noun = Noun.of(analysis.past.label)
+    now = percent(analysis.outlooks["ConstantRate"].probability(1, f"{days}D"))
     return (
-        "not known"
-        if math.isnan(value)
-        else f"{'+' if value > 0 else ''}{number(value)}".replace("-", "−")
+        f"If 10 to 30 % of {noun.many} went unreported, a constant rate would give {percents(*found)} "
+        f"for at least one, reported or not, within {days} days, instead of {now}."
     )
 
 
-def _gain(gain: float, error: float) -> str:
-    return "not measured" if math.isnan(gain) else f"{_signed(gain)} ± {number(error)}"
-
-
-def _comparison_sentence(analysis: Analysis) -> str:
-    base = _evidence_of(analysis.fits.get("ConstantRate"))
-    gains = {
-        MODEL_NAMES.get(name, name): _evidence_of(fit) - base
-        for name, fit in analysis.fits.items()
-        if name != "ConstantRate" and not math.isnan(_evidence_of(fit))
-    }
-    if not gains:
-        return "No model could be compared with a constant rate."
-    better = {name: gain for name, gain in gains.items() if gain >= math.log(3)}
-    worse = all(gain <= -math.log(3) for gain in gains.values())
-    if better:
-        best = max(better, key=better.__getitem__)
-        factor = math.exp(min(better[best], 50.0))
-        shown = "a factor above 1,000" if factor > 1000 else f"a factor of {number(factor)}"
-        return f"The past is better explained by {best} than by a constant rate, by {shown}."
-    verdict = (
-        "a constant rate explains the past better than they do"
-        if worse
-        else "the data do not prefer any of them"
-    )
-    return f"The models add nothing over a constant rate: {verdict}."
-
-
-def _ledger(analysis: Analysis) -> Table:
-    record = analysis.record
-    wide = record.table.pivot_table(
-        index="origin", columns="model", values=["at_least_one", "low", "high"], aggfunc="first"
-    )
-    outcome = record.table.groupby("origin")["outcome"].first()
-    models = [name for name in analysis.fits if name in set(record.table["model"])]
-    rows = tuple(
-        (
-            long_date(origin),
-            *(
-                f"{percent(float(wide.loc[origin, ('at_least_one', name)]))}, "
-                f"{interval(float(wide.loc[origin, ('low', name)]), float(wide.loc[origin, ('high', name)]))}"
-                for name in models
-            ),
-            f"{outcome[origin]:,}",
-        )
-        for origin in wide.index
-    )
-    return Table(
-        ("Made on", *(MODEL_NAMES.get(name, name).capitalize() for name in models), "Came"),
-        rows,
-        title=f"Ledger: what forecasts of the next {record.days} days would have said",
-        note=(
-            f"Probability of at least one, and {percent(record.prob)} interval of the number. Each forecast used only what "
-            "lay before its date; the data are as known today, so later corrections are in them."
-        ),
-    )
-
-
-def _checks(analysis: Analysis) -> Table:
-    order = pd.concat([analysis.failed, analysis.checks[analysis.checks["passed"]]])
-    rows = tuple(
-        (
-            MODEL_NAMES.get(row["model"], row["model"]),
-            str(row["check"]),
-            number(float(row["statistic"])) if not math.isnan(row["statistic"]) else "–",
-            number(float(row["threshold"])) if not math.isnan(row["threshold"]) else "–",
-            ("not run" if math.isnan(row["statistic"]) else "passed")
-            if row["passed"]
-            else "FAILED",
-        )
-        for _, row in order.iterrows()
-    )
-    failed = tuple(range(len(analysis.failed)))
-    return Table(
-        ("Model", "Check", "Statistic", "Threshold", "Result"),
-        rows,
-        title="Checks of the models",
-        words=(0, 1),
-        strong=failed,
-    )
-
-
-def _sources(analysis: Analysis) -> tuple[str, ...]:
-    past = analysis.past
-    table = past.table
-    found = [
-        f"Source: {past.source or 'not named'}.",
-        f"Counted: {past.label}. Counting rule: {past.rule}.",
-        f"Observed: {observed_span(past.window)}. Data cut-off: nothing from {long_date(analysis.as_of)} on was used.",
-        f"Rows that the rule could not decide: {len(past.undecided):,}. "
-        f"Dates known only to an interval: {past.n_uncertain('1D'):,} of {len(past):,}.",
-    ]
-    known = table["killed"].notna() if "killed" in table else None
-    if known is not None and known.any():
-        found.append(
-            f"Killed: {number(float(table['killed'].sum()), 6)} in the counted rows; not known for "
-            f"{int((~known).sum()):,} of {len(table):,}."
-        )
-    else:
-        found.append("Deaths: the data say nothing of them, so no sentence here does.")
-    if analysis.mixture.deaths is None:
-        found.append("Deaths are not forecast.")
-    found += list(past.notes)
-    found += list(analysis.doubts)
-    if len(past.problems):
-        found.append(
-            f"The reader of the file had {plural(len(past.problems), 'doubt')}; tempo check lists them."
-        )
-    found.append(
-        f"Reproducible with rng={analysis.seed}; data fingerprint {analysis.daily.fingerprint[:16]}, tempo {_version()}."
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _version() -> str:
-    from tempo import __version__
-
-    return __version__
+def _with_undecided(events: int, undecided: int) -> str:
+    return f"{events:,} (+{undecided:,})" if undecided else f"{events:,}"

@@ -20,12 +20,30 @@ __all__ = ["BLANK", "UNKNOWN_WORDS", "Numbers", "as_text", "parse_numbers", "par
 
 BLANK = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "nat", "null", "none"})
 UNKNOWN_WORDS = frozenset(
-    {"unknown", "unk", "unk.", "unclear", "not known", "not stated", "not available", "n.a.", "?", "-", "--", "–", "—"}
+    {
+        "unknown",
+        "unk",
+        "unk.",
+        "unclear",
+        "not known",
+        "not stated",
+        "not available",
+        "n.a.",
+        "?",
+        "-",
+        "--",
+        "–",
+        "—",
+    }
 )
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_THOUSANDS = re.compile("[+-]?\\d{1,3}(?:[,' \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}]\\d{3})+(?:\\.\\d+)?", re.ASCII)
-_SEPARATORS = str.maketrans("", "", ",' \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}")
+_MARKS = ",' \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
+_THOUSANDS = re.compile(
+    f"[+-]?\\d{{1,3}}(?:[{_MARKS}]\\d{{3}})+(?:\\.\\d+)?",
+    re.ASCII,
+)
+_SEPARATORS = str.maketrans("", "", _MARKS)
 _LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _EXACT_FLOAT = 2**53
 
@@ -67,10 +85,14 @@ def _cell_text(value: object) -> str:
         number = float(value)
         if math.isnan(number):
             return ""
-        return str(int(number)) if number.is_integer() and abs(number) < _EXACT_FLOAT else repr(number)
+        return (
+            str(int(number)) if number.is_integer() and abs(number) < _EXACT_FLOAT else repr(number)
+        )
     if isinstance(value, dt.datetime | np.datetime64):
         stamp = pd.Timestamp(value)
-        return stamp.tz_localize(None).isoformat(sep=" ") if stamp.tzinfo else stamp.isoformat(sep=" ")
+        return (
+            stamp.tz_localize(None).isoformat(sep=" ") if stamp.tzinfo else stamp.isoformat(sep=" ")
+        )
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value).strip()

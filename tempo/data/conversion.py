@@ -55,6 +55,8 @@ class Conversion:
         Canonical columns made so far.
     extra : dict of str to Series
         Columns of the file that a schema replaced by a cleaner version, under their own names.
+    origin : dict of str to str
+        Which column of the file a canonical one came from, for the report.
     used : set of str
         Columns of the file that became a canonical one unchanged, and need not be kept twice.
     """
@@ -66,6 +68,7 @@ class Conversion:
     unknown: frozenset[str] = frozenset()
     out: dict[str, pd.Series] = field(default_factory=dict)
     extra: dict[str, pd.Series] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -109,7 +112,8 @@ class Conversion:
         shown = self.name(column) or column
         self.problems.error(
             "this is not a number",
-            "Write digits only, and leave the cell blank where it is unknown; put a range into the _low and _high columns.",
+            "Write digits only, leave the cell blank where it is unknown, and put a range into the _low and _high "
+            "columns.",
             rows=self.rows[read.bad],
             column=shown,
             values=cells[read.bad],
@@ -117,24 +121,17 @@ class Conversion:
         if read.words.any():
             said = ", ".join(sorted(set(cells[read.words]))[:5])
             self.problems.note(
-                f"{int(read.words.sum()):,} cells say that the number is unknown ({said}) and were read as missing, not as zero",
+                f"{int(read.words.sum()):,} cells say that the number is unknown ({said}); they were read as missing, "
+                "not as zero",
                 column=shown,
             )
         return read.values
 
     def counts(self, column: str, unknown: Sequence[str] = ()) -> NDArray[np.float64]:
-        """Give numbers of people or things; reports negative and fractional ones."""
+        """Give numbers of people or things; reports fractional ones (negative ones are found at the end)."""
         values = self.numbers(column, unknown)
         shown = self.name(column) or column
         cells = self.cells(column)
-        negative = values < 0
-        self.problems.error(
-            "a count is never negative",
-            'Correct it, or leave it blank; where it is a code for unknown pass unknown=["-9", "-99"].',
-            rows=self.rows[negative],
-            column=shown,
-            values=cells[negative],
-        )
         with np.errstate(invalid="ignore"):
             broken = (values >= 0) & (values != np.floor(values))
         self.problems.warn(
@@ -144,7 +141,7 @@ class Conversion:
             column=shown,
             values=cells[broken],
         )
-        return np.where(negative, np.nan, values)
+        return values
 
     def coordinates(self, column: str, limit: float) -> NDArray[np.float64]:
         """Give degrees; what cannot be a coordinate is reported and becomes unknown, for no model needs it."""
@@ -165,7 +162,9 @@ class Conversion:
         """Give codes from a short list; reports others as errors, and gives NaN for blanks."""
         cells = self.cells(column)
         read = parse_numbers(cells)
-        wrong = read.bad | read.words | (~np.isnan(read.values) & ~np.isin(read.values, list(allowed)))
+        wrong = (
+            read.bad | read.words | (~np.isnan(read.values) & ~np.isin(read.values, list(allowed)))
+        )
         listed = (
             ", ".join(map(str, allowed))
             if len(allowed) <= 12
@@ -291,9 +290,14 @@ class Conversion:
         elif canonical == "reported_at":
             self.out[canonical] = self.moments(column)
         elif canonical.split("_")[0] in {"killed", "wounded", "munitions"}:
-            self.out[canonical] = self.series(self.counts(column))
+            self.put_count(canonical, column)
         else:
             self.out[canonical] = self.words(column)
+
+    def put_count(self, canonical: str, column: str, unknown: Sequence[str] = ()) -> None:
+        """Convert a column of the file to a canonical column of counts."""
+        self.out[canonical] = self.series(self.counts(column, unknown))
+        self.origin[canonical] = self.name(column) or column
 
     def table(self, original: pd.DataFrame | None) -> pd.DataFrame:
         """Give everything: canonical columns first, then the file's other columns."""
@@ -340,9 +344,11 @@ def calendar_interval(
         reach = np.timedelta64(3, "D")
         first, last = days - reach, days + reach
     else:
-        code = "M" if unit == "month" else "Y"
-        start = days.astype(f"datetime64[{code}]")
-        first = start.astype("datetime64[D]")
-        last = (start + np.timedelta64(1, code)).astype("datetime64[D]") - np.timedelta64(1, "D")
+        # Counted in months, because a year and a month have no length in days.
+        month = days.astype("datetime64[M]" if unit == "month" else "datetime64[Y]").astype(
+            "datetime64[M]"
+        )
+        length = np.timedelta64(1 if unit == "month" else 12, "M")
+        first = month.astype("datetime64[D]")
+        last = (month + length).astype("datetime64[D]") - np.timedelta64(1, "D")
     return first.astype("datetime64[us]"), last.astype("datetime64[us]")
-

@@ -54,6 +54,7 @@ class Counts(pd.Series):
     _metadata: ClassVar[list[str]] = [
         "name",
         "_exposure",
+        "_counted",
         "_freq",
         "window",
         "label",
@@ -65,6 +66,9 @@ class Counts(pd.Series):
 
     # Defaults for objects that pandas makes on its way through a computation.
     _exposure: pd.Series | None = None
+    _counted: pd.Series | None = (
+        None  # the values as they were counted: pandas keeps metadata through arithmetic
+    )
     _freq: str | None = None
     window: Window | None = None
     label: str = "counts"
@@ -118,6 +122,7 @@ class Counts(pd.Series):
         data = data.astype(np.int64) if whole else np.where(observed, data.astype(float), np.nan)
         counts = cls(data, index=index, name=label)
         counts._exposure = pd.Series(exposure, index=index, name="exposure")
+        counts._counted = pd.Series(np.asarray(data, dtype=float), index=index)
         counts._freq = freq
         counts.window = window
         counts.label = label
@@ -147,7 +152,7 @@ class Counts(pd.Series):
     @property
     def is_complete(self) -> bool:
         """Whether exposure and bin length are still beside the values."""
-        return self._exposure is not None and self._freq is not None
+        return self._exposure is not None and self._freq is not None and self._counted is not None
 
     @property
     def freq(self) -> str:
@@ -176,6 +181,8 @@ class Counts(pd.Series):
     @property
     def end(self) -> pd.Timestamp:
         """The moment at which the last bin ends and a forecast begins."""
+        if not len(self):
+            raise DataError("there are no bins, so that they have no end. Choose a later cut.")
         return self.bin_ends[-1]
 
     @property
@@ -192,6 +199,38 @@ class Counts(pd.Series):
         digest.update(self.exposure.to_numpy(dtype="<f8").tobytes())
         digest.update(self.freq.encode())
         return digest.hexdigest()
+
+    def require_unchanged(self) -> None:
+        """Refuse what a computation made of counts: pandas keeps exposure through arithmetic, where it means nothing.
+
+        Raises
+        ------
+        DataError
+            If values differ from those that were counted, with the first of them, or the exposure is lost.
+        """
+        remedy = (
+            "Count the incidents again with incidents.counts(freq); or, if these are counts all the same, pass a "
+            "plain Series: pd.Series(counts.to_numpy(), index=counts.index)."
+        )
+        if self._counted is None or self._exposure is None:
+            raise DataError(
+                f"these counts have lost their exposure on the way through a pandas computation. {remedy}"
+            )
+        _require_regular(self.index, self.freq)
+        before = self._counted.reindex(self.index).to_numpy(dtype=float)
+        now = self.to_numpy(dtype=float)
+        changed = ~((before == now) | (np.isnan(before) & np.isnan(now)))
+        if changed.any():
+            first = "; ".join(
+                f"{when:%Y-%m-%d}: {value:g}, counted {was:g}"
+                for when, value, was in zip(
+                    self.index[changed][:3], now[changed][:3], before[changed][:3], strict=True
+                )
+            )
+            raise DataError(
+                f"{int(changed.sum())} values are not what was counted (first: {first}): a computation changed them. "
+                f"{remedy}"
+            )
 
     def select(self, chosen: NDArray[np.bool_]) -> Counts:
         """Give some of the bins, with their exposure.
@@ -223,7 +262,7 @@ class Counts(pd.Series):
         """
         cut = as_date(date, "the cut-off date")
         kept = self.select(np.asarray(self.bin_ends <= cut))
-        kept.cutoff = cut
+        kept.cutoff = cut if self.cutoff is None else min(cut, self.cutoff)
         return kept
 
 
@@ -260,7 +299,7 @@ def bins(start: pd.Timestamp, end: pd.Timestamp, freq: str) -> pd.DatetimeIndex:
         offset = pd.tseries.frequencies.to_offset(freq)
     except (ValueError, TypeError) as error:
         raise OptionError(f"freq is {freq!r}, which is not a bin length. {remedy}") from error
-    if offset is None:
+    if offset is None or offset.n < 1:
         raise OptionError(f"freq is {freq!r}, which is not a bin length. {remedy}")
     if isinstance(offset, pd.offsets.Day | pd.offsets.Tick):
         length = pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else offset.n * DAY
@@ -321,16 +360,15 @@ def as_counts(data: Incidents | pd.Series, freq: str = "1D") -> Counts:
         )
     if len(data) == 0:
         raise DataError("there are no bins. Choose a window that holds at least one.")
-    known = isinstance(data, Counts) and data.is_complete
-    if isinstance(data, Counts) and known:
+    if isinstance(data, Counts):
+        data.require_unchanged()
         frequency, exposure = data.freq, data.exposure.to_numpy(dtype=float)
-        _require_regular(data.index, frequency)
     else:
         frequency = _regular_frequency(data.index)
         exposure = np.where(data.isna(), 0.0, 1.0)
     values = _whole_numbers(data, exposure)
     index = pd.DatetimeIndex(data.index).as_unit("us")
-    if isinstance(data, Counts) and known:
+    if isinstance(data, Counts):
         if data.dtype.kind == "i":
             return data
         given = data
@@ -385,6 +423,11 @@ def _regular_frequency(index: pd.DatetimeIndex) -> str:
     if index.tz is not None:
         raise DataError(
             "the index carries a time zone; bins are calendar dates in one zone. Use index.tz_localize(None)."
+        )
+    if (index != index.normalize()).any():
+        raise DataError(
+            f"the bins start at a time of day (first: {index[index != index.normalize()][0]}); bins are whole calendar "
+            "days. Use index.normalize(), or count the incidents by day."
         )
     if index.hasnans:
         raise DataError("the index has missing dates. Every bin needs its start.")

@@ -1,10 +1,10 @@
 """What a date in a file says: a day, a moment, a month or a year, and never a guess.
 
 Understood: ISO dates and times (``2020-03-11``, ``2020-03-11T19:35``, ``2020-03-11 00:00:00.000``, ``20200311``,
-``2020/3/11``), month names (``11 March 2020``, ``Mar 11, 2020``), numbers with the year last (``31/12/2020``), and dates
-that are only a month or a year (``2020-03``, ``March 2020``, ``2020``), which become intervals. ``03/04/2020`` means two
-days; it is read only if another row of the file, or the user, says which. A zone behind a time is dropped: the clock
-time stays as it is written.
+``2020/3/11``), month names (``11 March 2020``, ``Mar 11, 2020``), numbers with the year last (``31/12/2020``), and
+dates that are only a month or a year (``2020-03``, ``March 2020``, ``2020``), which become intervals.
+``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. A zone behind a
+time is dropped: the clock time stays as it is written.
 """
 
 from __future__ import annotations
@@ -19,11 +19,23 @@ from numpy.typing import NDArray
 
 from tempo.data.cells import BLANK, UNKNOWN_WORDS
 
-__all__ = ["FAILURES", "Dates", "Parsed", "month_end", "month_number", "parse_date", "parse_dates", "year_order"]
+__all__ = [
+    "FAILURES",
+    "Dates",
+    "Parsed",
+    "month_end",
+    "month_number",
+    "parse_date",
+    "parse_dates",
+    "year_order",
+]
 
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 
-_NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")  # fmt: skip
+_NAMES = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 _MONTHS = (
     {name: k + 1 for k, name in enumerate(_NAMES)}
     | {name[:3]: k + 1 for k, name in enumerate(_NAMES)}
@@ -34,14 +46,20 @@ _TIME = re.compile(
     r"[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?m\.?)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?",
     re.IGNORECASE | re.ASCII,
 )
-_WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+", re.IGNORECASE)
+_WEEKDAY = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+", re.IGNORECASE
+)
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _COMPACT = re.compile(r"((?:1[89]|20)\d{2})(\d{2})(\d{2})", re.ASCII)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", re.ASCII)
 _SHORT_YEAR = re.compile(r"\d{1,2}([-/.])(?:\d{1,2}|[A-Za-z]{3,9})\1\d{2}", re.ASCII)
-_DAY_NAME = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[\s./-]+([A-Za-z]{3,9})\.?,?[\s./-]+(\d{4})", re.ASCII)
+_DAY_NAME = re.compile(
+    r"(\d{1,2})(?:st|nd|rd|th)?[\s./-]+([A-Za-z]{3,9})\.?,?[\s./-]+(\d{4})", re.ASCII
+)
 _NAME_DAY = re.compile(r"([A-Za-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})", re.ASCII)
-_MONTH = re.compile(r"(\d{4})[-/](\d{1,2})|(\d{1,2})[-/](\d{4})|([A-Za-z]{3,9})\.?[\s,/-]+(\d{4})", re.ASCII)
+_MONTH = re.compile(
+    r"(\d{4})[-/](\d{1,2})|(\d{1,2})[-/](\d{4})|([A-Za-z]{3,9})\.?[\s,/-]+(\d{4})", re.ASCII
+)
 _YEAR = re.compile(r"(\d{4})", re.ASCII)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?", re.ASCII)
 

@@ -5,15 +5,14 @@ Nothing here runs or unpacks what a file brings along: formulas give the values 
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
 import struct
+import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.cells import as_text
+from tempo.data.delimited import split_records
 from tempo.data.problems import Problems
 from tempo.errors import OptionError, ReadError
 
@@ -33,7 +33,6 @@ _PARSER_FAILURES = (
     ArithmeticError, AssertionError, AttributeError, EOFError, ET.ParseError, ImportError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-_DELIMITERS = (",", "\t", ";", "|")
 _REFUSED = {
     ".pkl": "a Python pickle, which can run code when it is opened",
     ".pickle": "a Python pickle, which can run code when it is opened",
@@ -169,7 +168,7 @@ def open_file(
         return _excel(data, name, problems, sheet)
     if suffix in {".xlsx", ".xlsm", ".parquet"}:
         raise ReadError(
-            f"{name} is named like {'a Parquet file' if suffix == '.parquet' else 'an Excel workbook'}, but its content "
+            f"{name} is named like {'Parquet' if suffix == '.parquet' else 'an Excel workbook'}, but its content "
             f"is not one: it is damaged or was saved under the wrong name. Save it again as {_KINDS}."
         )
     text = _decode(data, name, problems, encoding)
@@ -181,7 +180,9 @@ def open_file(
         )
     if suffix in {".json", ".jsonl", ".ndjson"} or start.startswith(("{", '[{"')):
         return _json(text, name, problems)
-    return _csv(text, name, problems)
+    frame = split_records(text, name, problems)
+    cells = pd.DataFrame({k: as_text(frame.iloc[:, k]) for k in range(frame.shape[1])})
+    return _without_blank_rows(cells, np.arange(1, len(frame) + 1), name)
 
 
 def _bytes(path: Path) -> bytes:
@@ -202,16 +203,20 @@ def _bytes(path: Path) -> bytes:
             f"{path} does not exist. Check the path; the working folder is {Path.cwd()}.{near}"
         ) from None
     except (OSError, ValueError) as error:
-        raise ReadError(f"{path} cannot be opened: {error}. Check its name and permissions.") from error
+        raise ReadError(
+            f"{path} cannot be opened: {error}. Check its name and permissions."
+        ) from error
 
 
 def _decode(data: bytes, name: str, problems: Problems, encoding: str | None) -> str:
     if encoding is not None:
         try:
-            return _printable(data.decode(encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name)
+            return _printable(
+                data.decode(encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), name
+            )
         except LookupError:
             raise OptionError(
-                f"encoding is {encoding!r}, which Python does not know; expected for example 'utf-8', 'latin-1', 'cp1256'."
+                f"encoding is {encoding!r}, which Python does not know; expected a name such as 'utf-8' or 'cp1256'."
             ) from None
         except (UnicodeError, TypeError) as error:
             raise ReadError(
@@ -222,7 +227,9 @@ def _decode(data: bytes, name: str, problems: Problems, encoding: str | None) ->
         try:
             return _printable(data.decode("utf-16"), name)
         except UnicodeError:
-            raise ReadError(f"{name} is not a table that can be read: damaged UTF-16 text. Save it as {_KINDS}.") from None
+            raise ReadError(
+                f"{name} is not a table that can be read: damaged UTF-16. Save it as {_KINDS}."
+            ) from None
     try:
         return _printable(data.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
@@ -252,99 +259,6 @@ def _printable(text: str, name: str) -> str:
     return text
 
 
-def _delimiter(text: str) -> str:
-    """Take the sign that parts the first record, looking outside quotation marks only."""
-    record, quoted = [], False
-    for sign in text.lstrip("\r\n")[:100_000]:
-        quoted ^= sign == '"'
-        if sign in "\r\n" and not quoted:
-            break
-        if not quoted:
-            record.append(sign)
-    counts = {mark: record.count(mark) for mark in _DELIMITERS}
-    return max(_DELIMITERS, key=lambda mark: counts[mark])
-
-
-def _csv(text: str, name: str, problems: Problems) -> Raw:
-    mark = _delimiter(text)
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=mark,
-            header=None,
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            skip_blank_lines=False,
-            engine="c",
-            low_memory=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError):
-        frame = _records(text, name, mark)
-    # A short record is filled up silently, so the widths are looked at wherever the last cell is blank.
-    if bool((frame.iloc[:, -1] == "").any()):
-        _report_widths(text, name, mark, problems)
-    text_frame = pd.DataFrame({k: as_text(frame.iloc[:, k]) for k in range(frame.shape[1])})
-    return _without_blank_rows(text_frame, np.arange(1, len(frame) + 1), name)
-
-
-def _reader(text: str, mark: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-
-
-def _unclosed(name: str, error: Exception) -> ReadError:
-    return ReadError(
-        f"{name} cannot be taken apart into rows: {error}. Most likely a quotation mark is opened and never closed. "
-        "Open it in a spreadsheet, correct it and save it again."
-    )
-
-
-def _records(text: str, name: str, mark: str) -> pd.DataFrame:
-    """Read record by record where the quick reader gave up, in the width of the first record."""
-    try:
-        records = list(_reader(text, mark))
-    except csv.Error as error:
-        raise _unclosed(name, error) from error
-    width = next((len(record) for record in records if any(cell.strip() for cell in record)), 0)
-    # The last cell is emptied where a record is too long, which makes the widths be looked at.
-    padded = [
-        (record + [""] * width)[:width] if len(record) <= width else [*record[: width - 1], ""]
-        for record in records
-    ]
-    return pd.DataFrame(padded, dtype="str")
-
-
-def _report_widths(text: str, name: str, mark: str, problems: Problems) -> None:
-    """Report each record that has more or fewer cells than the first."""
-    long, short = [], []
-    width = 0
-    try:
-        for k, record in enumerate(_reader(text, mark), start=1):
-            n = len(record)
-            if n == width or not any(cell.strip() for cell in record):
-                continue
-            if not width:
-                width = n
-            else:
-                (long if n > width else short).append((k, n))
-    except csv.Error as error:
-        raise _unclosed(name, error) from error
-    separator = "tab" if mark == "\t" else repr(mark)
-    problems.error(
-        f"the row has more cells than the first row ({width})",
-        f"Put quotation marks around text that holds the separator {separator}.",
-        rows=[k for k, _ in long],
-        values=[f"{n} cells" for _, n in long],
-    )
-    problems.warn(
-        f"the row has fewer cells than the first row ({width}), and the last ones were read as blank",
-        f"Check that no row was cut off; write the missing separators ({separator}).",
-        rows=[k for k, _ in short],
-        values=[f"{n} cells" for _, n in short],
-    )
-
-
 def _without_blank_rows(text: pd.DataFrame, rows: NDArray[np.int64], name: str) -> Raw:
     filled = (text != "").to_numpy().any(axis=1) if text.shape[1] else np.zeros(0, dtype=bool)
     if not filled.any():
@@ -353,13 +267,13 @@ def _without_blank_rows(text: pd.DataFrame, rows: NDArray[np.int64], name: str) 
 
 
 def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) -> Raw:
-    import openpyxl
-
     remedy = f"Open it in a spreadsheet program and save it again, or save it as {_KINDS}."
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.namelist()
-            if "[Content_Types].xml" not in members or not any(m.startswith("xl/") for m in members):
+            if "[Content_Types].xml" not in members or not any(
+                m.startswith("xl/") for m in members
+            ):
                 raise ReadError(
                     f"{name} is a zip archive ({len(members)} files in it), not an Excel workbook. Unpack it first."
                 )
@@ -368,18 +282,17 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
                 for member in members
                 if member.startswith("xl/worksheets/sheet")
             )
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        names = [page.title for page in book.worksheets]
-        pages = book.worksheets if sheet is None else [book.worksheets[_sheet(sheet, names, name)]]
-        cells: list[tuple[object, ...]] = []
-        page_name = ""
-        for page in pages:
-            page.reset_dimensions()  # the size written in the file may be wrong
-            cells = list(page.iter_rows(values_only=True))
-            page_name = page.title
-            if any(cell is not None for row in cells for cell in row):
-                break
-        book.close()
+        with warnings.catch_warnings(), pd.ExcelFile(io.BytesIO(data), engine="openpyxl") as book:
+            warnings.simplefilter(
+                "ignore"
+            )  # openpyxl remarks on styles and extensions that do not matter here
+            names = [str(title) for title in book.sheet_names]
+            wanted = range(len(names)) if sheet is None else [_sheet(sheet, names, name)]
+            for chosen in wanted:
+                table = book.parse(chosen, header=None, dtype=object, na_filter=False)
+                page_name = names[chosen]
+                if len(table):
+                    break
     except _PARSER_FAILURES as error:
         if isinstance(error, ReadError | OptionError):
             raise
@@ -396,9 +309,7 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
             f"{uncomputed} formulas in the workbook have no stored value and were read as blank",
             "Open it in a spreadsheet program, let it calculate, and save it.",
         )
-    width = max((len(row) for row in cells), default=0)
-    table = pd.DataFrame([[*row, *[None] * (width - len(row))] for row in cells], dtype=object)
-    text = pd.DataFrame({k: as_text(table[k]) for k in range(width)})
+    text = pd.DataFrame({k: as_text(table.iloc[:, k]) for k in range(table.shape[1])})
     return _without_blank_rows(text, np.arange(1, len(text) + 1), name)
 
 
@@ -441,7 +352,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
             else:
                 problems.error(
                     "a record is not an object in braces",
-                    "Write each incident as {\"column\": value, …}.",
+                    'Write each incident as {"column": value, …}.',
                     rows=[k],
                     values=[record],
                 )
@@ -465,7 +376,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
             else:
                 problems.error(
                     "the line is not an object in braces",
-                    "Write each incident as {\"column\": value, …}.",
+                    'Write each incident as {"column": value, …}.',
                     rows=[k],
                     values=[line[:60]],
                 )

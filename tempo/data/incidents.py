@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tempo.data.binning import Days, binned, drawn_days, edges_that_matter, spans_an_edge
 from tempo.data.counts import Counts, bins
 from tempo.data.rounding import counted
 from tempo.data.rules import parse_rule
@@ -23,7 +24,7 @@ from tempo.randomness import RNGLike, resolve
 __all__ = ["Incidents", "concat"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Incidents:
     """Incidents, one row each, with the window in which they were watched for.
 
@@ -68,10 +69,10 @@ class Incidents:
     rule: str
     source: str
     cutoff: pd.Timestamp | None
-    problems: pd.DataFrame
-    undecided: pd.DataFrame
     notes: tuple[str, ...]
-    _table: pd.DataFrame = field(repr=False, compare=False)
+    _problems: pd.DataFrame = field(repr=False)
+    _undecided: pd.DataFrame = field(repr=False)
+    _table: pd.DataFrame = field(repr=False)
 
     def __init__(
         self,
@@ -93,15 +94,25 @@ class Incidents:
         put(self, "rule", rule)
         put(self, "source", source)
         put(self, "cutoff", None if cutoff is None else as_date(cutoff, "the cut-off date"))
-        put(self, "problems", pd.DataFrame() if problems is None else problems)
-        put(self, "undecided", checked.iloc[:0] if undecided is None else undecided)
+        put(self, "_problems", pd.DataFrame() if problems is None else problems.copy())
+        put(self, "_undecided", checked.iloc[:0] if undecided is None else undecided.copy())
         put(self, "notes", tuple(notes))
         put(self, "_table", checked)
 
     @property
     def table(self) -> pd.DataFrame:
         """The incidents, one row each, in order of their dates (a copy: changing it changes nothing here)."""
-        return self._table.copy(deep=False)
+        return self._table.copy(deep=False)  # pandas copies on write
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Doubts that the reader of the file had, one row each (a copy)."""
+        return self._problems.copy()
+
+    @property
+    def undecided(self) -> pd.DataFrame:
+        """The rows that a selection rule could not decide, one row each (a copy)."""
+        return self._undecided.copy()
 
     def __len__(self) -> int:
         return len(self._table)
@@ -110,9 +121,10 @@ class Incidents:
         kept: dict[str, object] = {
             name: getattr(self, name)
             for name in (
-                "window", "label", "rule", "source", "cutoff", "problems", "undecided", "notes",
+                "window", "label", "rule", "source", "cutoff", "notes",
             )
         }  # fmt: skip
+        kept |= {"problems": self._problems, "undecided": self._undecided}
         kept |= changes
         return Incidents(table, **kept)  # type: ignore[arg-type]  # names and types of __init__ itself
 
@@ -172,7 +184,6 @@ class Incidents:
         if undecided != "exclude":
             text += f" [undecided rows: {undecided}]"
         count = int(open_rows.sum())
-        notes = self.notes
         if count:
             done = {
                 "exclude": "left out",
@@ -180,7 +191,6 @@ class Incidents:
                 "best": "left out even by their best values",
             }[undecided]
             share = f"{count} of {len(self)} rows cannot be decided by the rule {parsed.text!r}"
-            notes = (*notes, f"{share}, because a value is unknown or disputed; they were {done}.")
             warnings.warn(
                 UndecidedRowsWarning(
                     f"{share} (a value is unknown or its low and high disagree); they are {done}. "
@@ -192,17 +202,20 @@ class Incidents:
             self._table[chosen],
             label=self.label if label is None else label,
             rule=text,
-            undecided=pd.concat([self.undecided, self._table[open_rows]])
+            undecided=pd.concat([self._undecided, self._table[open_rows]])
+            if count and len(self._undecided)
+            else self._table[open_rows]
             if count
-            else self.undecided,
-            notes=notes,
+            else self._undecided,
         )
 
     def before(self, date: DateLike) -> Incidents:
         """Give the incidents as the data stood before a date.
 
-        An incident counts as known if its whole date interval lies before the cut and, where ``reported_at`` is
-        given, it had been reported by then. Nothing from the date itself on is kept.
+        An incident counts as known if every day on which it may have begun lies before the cut and, where
+        ``reported_at`` is given, it had been reported by then. Nothing that began on the date itself or later is
+        kept, among the undecided rows neither. An incident that began before the cut and lasted past it is kept,
+        with the figures that the table gives.
 
         Parameters
         ----------
@@ -228,8 +241,8 @@ class Incidents:
         cut = as_date(date, "the cut-off date")
         window = self.window.before(cut)
         table = self._table
-        begun = table["date_start"] < cut
-        over = latest_onset(table) < cut
+        begun = (table["date_start"] < cut).to_numpy()
+        over, late = _known_by(table, cut)
         notes = self.notes
         crossing = int((begun & ~over).sum())
         if crossing:
@@ -237,16 +250,18 @@ class Incidents:
                 *notes,
                 f"{crossing} rows whose date interval reaches past the cut-off were left out.",
             )
-        if "reported_at" in table:
-            late = over & table["reported_at"].notna() & (table["reported_at"] >= cut)
-            if late.any():
-                notes = (
-                    *notes,
-                    f"{int(late.sum())} incidents were reported only after the cut-off and left out.",
-                )
-            over &= ~late
+        if late.any():
+            notes = (
+                *notes,
+                f"{int(late.sum())} incidents were reported only after the cut-off and left out.",
+            )
+        open_over, open_late = _known_by(self._undecided, cut)
         return self._with(
-            table[over], window=window, cutoff=min(cut, self.cutoff or cut), notes=notes
+            table[over & ~late],
+            window=window,
+            cutoff=min(cut, self.cutoff or cut),
+            notes=notes,
+            undecided=self._undecided[open_over & ~open_late],
         )
 
     def between(self, start: DateLike, end: DateLike) -> Incidents:
@@ -270,18 +285,19 @@ class Incidents:
         1
         """
         window = self.window.between(start, end)
-        table = self._table
-        return self._with(
-            table[(table["date_start"] < window.end) & (latest_onset(table) >= window.start)],
-            window=window,
-        )
+        kept = [
+            rows[(rows["date_start"] < window.end) & (latest_onset(rows) >= window.start)]
+            for rows in (self._table, self._undecided)
+        ]
+        return self._with(kept[0], window=window, undecided=kept[1])
 
     @property
     def kinds(self) -> list[str]:
         """The kinds of incidents, most frequent first; incidents of unknown kind are not among them."""
         if "kind" not in self._table:
             return []
-        return [str(kind) for kind in self._table["kind"].value_counts().index]
+        counts = self._table["kind"].astype("str").value_counts()
+        return sorted(counts.index, key=lambda kind: (-int(counts[kind]), kind))
 
     def by_kind(self) -> dict[str, Incidents]:
         """Give the incidents of each kind, most frequent first.
@@ -297,23 +313,28 @@ class Incidents:
         >>> list(Incidents(table, ("2020-01-01", "2021-01-01")).by_kind())
         ['mortar', 'rocket']
         """
-        column = (
-            self._table["kind"].astype("str") if "kind" in self._table else pd.Series(dtype=str)
-        )
         every = self.rule == "every row"
-        return {
-            kind: self._with(
-                self._table[(column == kind).to_numpy()],
+
+        def of_kind(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+            return rows[(rows["kind"].astype("str") == kind).to_numpy(dtype=bool)]
+
+        parts = {}
+        for kind in self.kinds:
+            quoted = f"'{kind}'" if '"' in kind else f'"{kind}"'
+            parts[kind] = self._with(
+                of_kind(self._table, kind),
                 label=f"{self.label}: {kind}",
-                rule=f'kind == "{kind}"' if every else f'({self.rule}) and (kind == "{kind}")',
+                rule=f"kind == {quoted}" if every else f"({self.rule}) and (kind == {quoted})",
+                undecided=of_kind(self._undecided, kind),
             )
-            for kind in sorted(self.kinds, key=lambda k: (-int((column == k).sum()), k))
-        }
+        return parts
 
     # -- counting ----------------------------------------------------------------------------------------------
 
     def n_uncertain(self, freq: str = "1D") -> int:
-        """Count the incidents whose date interval spans more than one bin, so that their bin is not known.
+        """Count the incidents whose date is too uncertain to tell in which bin they count.
+
+        The date interval spans several bins, or reaches past an end of the window or of a gap.
 
         Parameters
         ----------
@@ -334,16 +355,17 @@ class Incidents:
         >>> incidents.n_uncertain("1D"), incidents.n_uncertain("MS")
         (1, 0)
         """
-        starts = bins(self.window.start, self.window.end, freq)
-        first, last = self._bin_range(starts)
-        return int((first != last).sum())
+        starts = _days(bins(self.window.start, self.window.end, freq))
+        first, last = self._onset_days()
+        edges = edges_that_matter(starts, *_watched_days(self.window))
+        return int(spans_an_edge(first, last, edges).sum())
 
     def counts(self, freq: str = "1D", *, rng: RNGLike = 0) -> Counts:
         """Count incidents in regular bins: complete index, zeros kept, exposure beside it.
 
         An incident counts in the bin in which it began. One whose date is known only to an interval that spans
-        several bins is put on a day drawn uniformly from the interval (never on its first day): use
-        ``imputed_counts`` to average over such draws.
+        several bins is put on a day drawn uniformly from the interval, never on its first day by convention: use
+        ``imputed_counts`` to average over such draws. A drawn day outside the window or in a gap is not counted.
 
         Parameters
         ----------
@@ -415,26 +437,19 @@ class Incidents:
         starts = bins(window.start, window.end, freq)
         ends = pd.DatetimeIndex(starts + pd.tseries.frequencies.to_offset(freq))
         exposure = window.exposure(starts, ends)
-        first, last = self._bin_range(starts)
-        uncertain = first != last
+        first, last = self._onset_days()
+        start_days, watched = _days(starts), _watched_days(window)
+        uncertain = spans_an_edge(first, last, edges_that_matter(start_days, *watched))
         n_uncertain = int(uncertain.sum())
-        low = self._table["date_start"].dt.normalize()
-        span = ((latest_onset(self._table).dt.normalize() - low) / DAY).to_numpy(dtype=float)
         rule = self.rule
         if n_uncertain:
             rule += f" ({n_uncertain} uncertain dates drawn from their intervals)"
         series = []
         for _ in range(imputations):
-            onset = low
-            if n_uncertain:
-                shift = np.floor(generator.random(len(span)) * (span + 1))
-                onset = low + pd.to_timedelta(shift * uncertain, unit="D")
-            inside = window.observed(onset)
-            places = np.searchsorted(starts.asi8, pd.DatetimeIndex(onset).asi8, side="right") - 1
-            values = np.bincount(places[inside], minlength=len(starts))
+            onset = drawn_days(first, last, uncertain, generator) if n_uncertain else first
             series.append(
                 Counts.build(
-                    values,
+                    binned(onset, start_days, *watched),
                     starts,
                     exposure,
                     freq=freq,
@@ -448,16 +463,12 @@ class Incidents:
             )
         return series
 
-    def _bin_range(self, starts: pd.DatetimeIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give the first and last bin in which each incident may have begun."""
-        low = pd.DatetimeIndex(self._table["date_start"]).as_unit("us")
-        high = pd.DatetimeIndex(latest_onset(self._table)).as_unit("us")
-        edges = starts.asi8
-        first = np.searchsorted(edges, low.asi8, side="right") - 1
-        last = np.searchsorted(edges, high.asi8, side="right") - 1
-        # A day beyond the window is a bin of its own: the incident may or may not have happened inside.
-        last = np.where(high >= self.window.end, len(edges), last)
-        return first.astype(np.int64), last.astype(np.int64)
+    def _onset_days(self) -> tuple[Days, Days]:
+        """Give the first and last day on which each incident may have begun."""
+        return (
+            _days(pd.DatetimeIndex(self._table["date_start"])),
+            _days(pd.DatetimeIndex(latest_onset(self._table))),
+        )
 
     # -- words -------------------------------------------------------------------------------------------------
 
@@ -506,12 +517,31 @@ class Incidents:
                 lines.append(
                     "Kinds: " + ", ".join(f"{kind} {count}" for kind, count in shares.items()) + "."
                 )
+        outside = self._n_unwatched()
+        if outside:
+            lines.append(
+                f"Outside the window or in its gaps, and in no count: {outside} of {len(self)}."
+            )
+        if len(self._undecided):
+            lines.append(
+                f"Rows that the rule cannot decide, because a value is unknown or disputed: {len(self._undecided)}; "
+                "see .undecided."
+            )
         lines += list(self.notes)
-        if len(self.problems):
-            lines.append(f"The reader of the file had {len(self.problems)} doubts: see .problems.")
+        if len(self._problems):
+            lines.append(f"The reader of the file had {len(self._problems)} doubts: see .problems.")
         if self.source:
             lines.append(f"Source: {self.source}.")
         return "\n".join(lines)
+
+    def _n_unwatched(self) -> int:
+        """Count the rows that can be in no count, because nobody watched on any day of their interval."""
+        first, last = self._onset_days()
+        (start, end), gaps = _watched_days(self.window)
+        unwatched = (last < start) | (first >= end)
+        for gap_start, gap_end in gaps:
+            unwatched |= (first >= gap_start) & (last < gap_end)
+        return int(unwatched.sum())
 
     def __repr__(self) -> str:
         window = self.window
@@ -548,6 +578,28 @@ class Incidents:
         )
         words = "<br>".join(html.escape(line) for line in self.describe().splitlines())
         return f"<div><p>{words}</p>{frame}{more}</div>"
+
+
+def _days(times: pd.DatetimeIndex) -> Days:
+    """Give the calendar day of each time, counted from 1970-01-01."""
+    return times.to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+def _watched_days(window: Window) -> tuple[tuple[int, int], Days]:
+    """Give window and gaps as day numbers."""
+    ends = _days(pd.DatetimeIndex([window.start, window.end]))
+    gaps = _days(pd.DatetimeIndex([day for gap in window.gaps for day in gap]))
+    return (int(ends[0]), int(ends[1])), gaps.reshape(-1, 2)
+
+
+def _known_by(
+    table: pd.DataFrame, cut: pd.Timestamp
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which rows began before the cut for sure, and which of them were reported only afterwards."""
+    over = (latest_onset(table) < cut).to_numpy(dtype=bool)
+    if "reported_at" not in table:
+        return over, np.zeros(len(table), dtype=bool)
+    return over, over & (table["reported_at"] >= cut).to_numpy(dtype=bool)
 
 
 def concat(parts: Sequence[Incidents], label: str | None = None) -> Incidents:
@@ -589,7 +641,9 @@ def concat(parts: Sequence[Incidents], label: str | None = None) -> Incidents:
             )
     table = pd.concat([part.table for part in parts], ignore_index=True)
     if "id" in table:
-        repeated = table["id"].dropna()
+        repeated = pd.concat(
+            [part.table["id"].dropna().drop_duplicates() for part in parts if "id" in part.table]
+        )
         repeated = repeated[repeated.duplicated()]
         if len(repeated):
             raise DataError(

@@ -8,7 +8,7 @@ import re
 __all__ = ["counted", "interval", "number", "percent", "plural"]
 
 _PREPOSITION = re.compile(
-    r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|[:,(]).*", re.DOTALL
+    r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|\s*[:,(]).*", re.DOTALL
 )
 
 
@@ -130,9 +130,13 @@ def plural(label: str, *, one: bool = False) -> str:
     rest = label[tail.start() :] if tail else ""
     is_plural = head.endswith("s") and not head.endswith("ss")
     if one and is_plural:
-        head = re.sub(r"(?<=[^aeiou])ies$", "y", head) if head.endswith("ies") else head[:-1]
+        if re.search(r"[^aeiou]ies$", head):
+            head = head[:-3] + "y"
+        else:
+            head = re.sub(r"(?<=ss|sh|ch|zz)es$|(?<=x)es$|s$", "", head)
     elif not one and not is_plural and head:
-        head = re.sub(r"(?<=[^aeiou])y$", "ie", head) + ("es" if head.endswith("ss") else "s")
+        hissing = head.endswith(("ss", "sh", "ch", "x", "zz"))
+        head = re.sub(r"(?<=[^aeiou])y$", "ie", head) + ("es" if hissing else "s")
     return head + rest
 
 

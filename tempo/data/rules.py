@@ -16,7 +16,7 @@ Grammar::
     literal     = a number, or text in quotes; dates are text such as "2020-03-12"
 
 A column ``x`` with ``x_low`` and ``x_high`` beside it is an interval: a condition is decided only if every value
-of the interval agrees. ``date`` stands for the interval from ``date_start`` to ``date_end``.
+of the interval agrees. ``date`` stands for the days on which the incident may have begun.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tempo.data.table import latest_onset
 from tempo.errors import RuleError
 
 __all__ = ["Rule", "Truth", "parse_rule"]
@@ -75,7 +76,7 @@ class _Comparison:
 
     def truth(self, table: pd.DataFrame, *, best: bool) -> Truth:
         if self.column == "date" and "date" not in table.columns:
-            low, high = table["date_start"].dt.normalize(), table["date_end"].dt.normalize()
+            low, high = _onset(table)
             bounds: list[float | str | pd.Timestamp] = [
                 _as_dates(value, self.column) for value in self.literals
             ]
@@ -347,6 +348,8 @@ class _Parser:
 
 def _require(column: str, table: pd.DataFrame) -> None:
     if column in table.columns:
+        if isinstance(table[column], pd.DataFrame):
+            raise RuleError(f"the table has several columns named {column!r}; rename all but one.")
         return
     near = difflib.get_close_matches(column, [str(name) for name in table.columns], n=3)
     hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
@@ -356,15 +359,39 @@ def _require(column: str, table: pd.DataFrame) -> None:
     )
 
 
+def _onset(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Give the first and last day on which each incident may have begun."""
+    for name in ("date_start", "date_end"):
+        _require(name, table)
+    last = latest_onset(table) if "date_precision" in table.columns else table["date_end"]
+    return table["date_start"].dt.normalize(), last.dt.normalize()
+
+
 def _bounds(table: pd.DataFrame, column: str, *, best: bool) -> tuple[pd.Series, pd.Series]:
     """Give the lowest and highest value each row may have; NaN where unbounded on that side."""
     value = table[column]
-    if f"{column}_low" not in table.columns or f"{column}_high" not in table.columns:
+    low, high = (
+        table[name] if name in table.columns else None
+        for name in (f"{column}_low", f"{column}_high")
+    )
+    if (low is None and high is None) or not all(
+        pd.api.types.is_numeric_dtype(part.dtype) for part in (value, low, high) if part is not None
+    ):
         return value, value
-    low, high = table[f"{column}_low"], table[f"{column}_high"]
+    best_value = value.astype(float)
+    lowest, highest = (best_value if part is None else part.astype(float) for part in (low, high))
     if best:
-        return value.fillna(low), value.fillna(high)
-    return low.fillna(value), high.fillna(value)
+        return best_value.fillna(lowest), best_value.fillna(highest)
+    # Ends that contradict each other or the best value leave open whatever any of them leaves open.
+    known = np.stack([lowest, best_value, highest])
+    return (
+        pd.Series(np.fmin.reduce(known), index=table.index).where(
+            lowest.notna() | best_value.notna()
+        ),
+        pd.Series(np.fmax.reduce(known), index=table.index).where(
+            highest.notna() | best_value.notna()
+        ),
+    )
 
 
 def _as_dates(value: float | str, column: str) -> pd.Timestamp:
@@ -387,14 +414,14 @@ def _comparable(value: float | str, series: pd.Series, column: str) -> float | s
     numeric = pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(
         series.dtype
     )
+    if series.isna().all():
+        return value  # an empty column has no type: every row is unknown
     if numeric and isinstance(value, str):
         raise RuleError(
             f"the rule compares the numbers in {column!r} with the text {value!r}. "
             f"Leave the quotes away if a number is meant: {column} == 1."
         )
     if not numeric and not isinstance(value, str):
-        if series.isna().all():
-            return value  # an empty column has no type: every row is unknown
         raise RuleError(
             f"the rule compares the text in {column!r} with the number {value:g}. "
             f'Put quotes around it if text is meant: {column} == "{value:g}".'
@@ -435,12 +462,19 @@ def _known(
     if not present.any():
         return result
     values = series[present]
-    compared = {
+    compare = {
         "<": values.lt,
         "<=": values.le,
         ">": values.gt,
         ">=": values.ge,
         "==": values.eq,
-    }[operator](value)
+    }[operator]
+    try:
+        compared = compare(value)
+    except TypeError as error:
+        raise RuleError(
+            f"the rule compares the column {str(series.name)!r} (of type {series.dtype}) with {value!r}, which do not "
+            "compare. Convert the column to numbers, text or dates without a zone first."
+        ) from error
     result[present] = compared.to_numpy(dtype=bool)
     return result

@@ -53,7 +53,7 @@ def convert(work: Conversion) -> None:
     work.out["id"] = work.words("event_id_cnty", "data_id")
     _dates(work)
     work.out["kind"] = work.words("event_type")
-    work.out["killed"] = work.series(work.counts("fatalities"))
+    work.put_count("killed", "fatalities")
     work.out["actor"] = work.words("actor1")
     work.out["target"] = work.words("actor2")
     work.out["place"] = work.words("location", "admin3", "admin2", "admin1")
@@ -65,8 +65,8 @@ def convert(work: Conversion) -> None:
         work.out["reported_at"] = work.moments("timestamp")
         work.problems.note(
             "reported_at is when ACLED last changed the row, not when the event was first reported",
-            "An as-of cut (.before) therefore also drops old events that were edited later; for one as the data stood, use a "
-            "file downloaded on that day.",
+            "An as-of cut (.before) therefore also drops old events that were edited later; for the data as they "
+            "stood, use a file downloaded on that day.",
             column=str(work.name("timestamp")),
         )
     for column in ("inter1", "inter2"):

@@ -4,9 +4,9 @@
 canonical          from
 =================  =========================================================================================
 id                 ``eventid``
-dates, precision   ``iyear``, ``imonth``, ``iday``; 0 is unknown and gives the month or the year as an interval, narrowed
-                   by ``approxdate`` where that text can be read. Where ``extended`` is 1, ``resolution`` becomes the
-                   end of the attack; its beginning stays exact.
+dates, precision   ``iyear``, ``imonth``, ``iday``; 0 is unknown and gives the month or the year as an interval,
+                   narrowed by ``approxdate`` where that text can be read. Where ``extended`` is 1, ``resolution``
+                   becomes the end of the attack; its beginning stays exact.
 kind               ``attacktype1_txt``
 killed             ``nkill``: everyone who died, **attackers included**. ``killed_attackers`` (``nkillter``) and
                    ``killed_others`` (the difference, unknown if either is) stand among the other columns.
@@ -34,8 +34,17 @@ from numpy.typing import NDArray
 from tempo.data.cells import BLANK, parse_numbers, typed
 from tempo.data.conversion import Conversion
 from tempo.data.dates import month_end, month_number, parse_date
+from tempo.data.problems import Problems
+from tempo.data.window import Window
 
-__all__ = ["CHANGES", "REQUIRED", "UNKNOWN_CODES", "approximate_interval", "convert"]
+__all__ = [
+    "CHANGES",
+    "REQUIRED",
+    "UNKNOWN_CODES",
+    "approximate_interval",
+    "convert",
+    "known_breaks",
+]
 
 REQUIRED = frozenset({"eventid", "iyear", "imonth", "iday"})
 UNKNOWN_CODES = ("-9", "-99", "-999", "-9.0", "-99.0", "-999.0")
@@ -55,8 +64,12 @@ _ATTACKS = {
     9: "Unknown",
 }
 _PART = {"early": (1, 10), "mid": (11, 20), "middle": (11, 20), "late": (21, 31)}
-_PART_OF_MONTH = re.compile(r"(early|mid|middle|late)[\s-]+(?:of\s+|in\s+)?([a-z]{3,9})\.?,?\s+(\d{4})")
-_DAYS_OF_MONTH = re.compile(r"([a-z]{3,9})\.?\s+(\d{1,2})\s*(?:-|–|to|or|and)\s*(\d{1,2}),?\s+(\d{4})")
+_PART_OF_MONTH = re.compile(
+    r"(early|mid|middle|late)[\s-]+(?:of\s+|in\s+)?([a-z]{3,9})\.?,?\s+(\d{4})"
+)
+_DAYS_OF_MONTH = re.compile(
+    r"([a-z]{3,9})\.?\s+(\d{1,2})\s*(?:-|–|to|or|and)\s*(\d{1,2}),?\s+(\d{4})"
+)
 _DAYS_OF_TWO = re.compile(
     r"([a-z]{3,9})\.?\s+(\d{1,2})(?:,?\s+(\d{4}))?\s*(?:-|–|to|or|and)\s*([a-z]{3,9})\.?\s+(\d{1,2}),?\s+(\d{4})"
 )
@@ -83,7 +96,9 @@ def approximate_interval(text: str) -> tuple[dt.datetime, dt.datetime] | None:
     >>> approximate_interval("some time in spring") is None
     True
     """
-    said = " ".join(text.lower().split()).removeprefix("between ").removeprefix("circa ").strip(" .")
+    said = (
+        " ".join(text.lower().split()).removeprefix("between ").removeprefix("circa ").strip(" .")
+    )
     try:
         if match := _PART_OF_MONTH.fullmatch(said):
             month, year = month_number(match[2]), int(match[3])
@@ -112,7 +127,9 @@ def approximate_interval(text: str) -> tuple[dt.datetime, dt.datetime] | None:
             pair = low_date.first, high_date.last
         else:
             parsed = parse_date(said, dayfirst=False)
-            return None if parsed.first is None or parsed.last is None else (parsed.first, parsed.last)
+            return (
+                None if parsed.first is None or parsed.last is None else (parsed.first, parsed.last)
+            )
     except (ValueError, OverflowError):  # a day or year that no calendar has
         return None
     return pair if pair[0] <= pair[1] else None
@@ -134,8 +151,8 @@ def convert(work: Conversion) -> None:
         codes = work.codes("attacktype1", tuple(_ATTACKS), "attacktype1")
         kind = work.series(codes).map(_ATTACKS).astype("str")
     work.out["kind"] = kind
-    work.out["killed"] = work.series(work.counts("nkill", UNKNOWN_CODES))
-    work.out["wounded"] = work.series(work.counts("nwound", UNKNOWN_CODES))
+    work.put_count("killed", "nkill", UNKNOWN_CODES)
+    work.put_count("wounded", "nwound", UNKNOWN_CODES)
     work.out["actor"] = work.words("gname")
     work.out["target"] = work.words("target1", "targtype1_txt")
     work.out["place"] = work.words("city", "provstate", "country_txt")
@@ -156,6 +173,7 @@ def convert(work: Conversion) -> None:
         )
         others = (killed - attackers).mask(contradiction).where(killed != 0, 0.0)
         work.extra["killed_attackers"] = attackers
+        work.origin["killed_attackers"] = str(work.name("nkillter"))
         work.extra["killed_others"] = others
     _warn_of_traps(work)
 
@@ -164,7 +182,10 @@ def _clean_codes(work: Conversion) -> None:
     """Make the codes for unknown missing in every column of numbers that tempo keeps but does not interpret."""
     for name in work.text.columns:
         cells = work.text[name]
-        if name.lower() in {"latitude", "longitude", "eventid"} or not cells.isin(UNKNOWN_CODES).any():
+        if (
+            name.lower() in {"latitude", "longitude", "eventid"}
+            or not cells.isin(UNKNOWN_CODES).any()
+        ):
             continue
         cleaned = typed(cells.mask(cells.isin(UNKNOWN_CODES), ""))
         if pd.api.types.is_numeric_dtype(cleaned.dtype):
@@ -184,9 +205,7 @@ def _dates(work: Conversion) -> None:
 
     years = np.where(np.isnan(year), 1970, year).astype("int64") - 1970
     first_month = (years * 12 + np.maximum(month, 1).astype("int64") - 1).astype("datetime64[M]")
-    last_month = np.where(
-        month == 0, (years * 12 + 11).astype("datetime64[M]"), first_month
-    )
+    last_month = np.where(month == 0, (years * 12 + 11).astype("datetime64[M]"), first_month)
     low = first_month.astype("datetime64[D]")
     high = (last_month + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
     exact = low + (np.maximum(day, 1).astype("int64") - 1).astype("timedelta64[D]")
@@ -224,8 +243,9 @@ def _narrow(
     cells = work.cells("approxdate")
     said = ~cells.str.lower().isin(BLANK | {"0"}).to_numpy()
     first, last, precision = first.copy(), last.copy(), precision.copy()
-    unread, unsure = [], []
-    for k in np.flatnonzero(said):
+    unread: list[int] = []
+    unsure: list[int] = []
+    for k in np.flatnonzero(said).tolist():
         span = approximate_interval(cells.iloc[k])
         if span is None:
             if not known[k]:
@@ -280,7 +300,7 @@ def _resolution(
     lasted = parse_numbers(work.cells("extended")).values == 1
     cells = work.cells("resolution")
     ends = np.full(len(work), np.datetime64("NaT", "D"))
-    for k in np.flatnonzero(lasted & (cells != "").to_numpy()):
+    for k in np.flatnonzero(lasted & (cells != "").to_numpy()).tolist():
         parsed = parse_date(cells.iloc[k], dayfirst=False)
         if parsed.last is not None:
             ends[k] = np.datetime64(parsed.last, "D")
@@ -314,3 +334,39 @@ def _warn_of_traps(work: Conversion) -> None:
                 "Count those of one day as one attack with merge_coordinated=True.",
                 column=str(work.name("multiple")),
             )
+
+
+def known_breaks(table: pd.DataFrame, window: Window, problems: Problems) -> Window:
+    """Make the lost year of the GTD a gap in the window, and warn of days on which its collection changed.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The incidents; where some are of 1993 (START publishes them apart), the year is no gap.
+    window : Window
+        What the user passed.
+    problems : Problems
+        Takes the warnings.
+
+    Returns
+    -------
+    Window
+        With the gap.
+    """
+    lost = pd.Timestamp("1993-01-01"), pd.Timestamp("1994-01-01")
+    overlap = max(window.start, lost[0]), min(window.end, lost[1])
+    has_1993 = bool((table["date_start"].dt.year == lost[0].year).any())
+    if overlap[0] < overlap[1] and not has_1993:
+        problems.warn(
+            "the main file of the GTD lacks 1993; that year became a gap in the window",
+            "Nothing to do: days in a gap are missing, not quiet.",
+        )
+        window = Window(window.start, window.end, [*window.gaps, overlap])
+    crossed = [day for day in CHANGES if window.start < pd.Timestamp(day) < window.end]
+    if crossed:
+        problems.warn(
+            f"the way the GTD was collected changed within the window (about {', '.join(crossed)}): a shift of level "
+            "there need not be a change in the world",
+            "Choose a window between two of these dates, or read changepoints near them with care.",
+        )
+    return window

@@ -1,9 +1,9 @@
 """Files of one's own: canonical column names, a mapping given by the user, or obvious names where there is no doubt.
 
-Canonical names are those of `tempo.data.table.COLUMNS`; only the date is required. Besides days, ``date_start`` may hold
-a month (``2020-03``) or a year. Where ``date_end`` is later, ``date_precision`` says what that means: with ``day`` or
-``time`` the attack lasted, with ``days``, ``week``, ``month`` or ``year`` it began on some day of the interval. Without
-that word it is taken as an interval of possible days, with a warning, because that claims less.
+Canonical names are those of `tempo.data.table.COLUMNS`; only the date is required. Besides days, ``date_start`` may
+hold a month (``2020-03``) or a year. Where ``date_end`` is later, ``date_precision`` says what that means: with ``day``
+or ``time`` the attack lasted, with ``days``, ``week``, ``month`` or ``year`` it began on some day of the interval.
+Without that word it is taken as an interval of possible days, with a warning, because that claims less.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ _DAY_KNOWN = ("time", "day")
 OBVIOUS: dict[str, tuple[str, ...]] = {
     "id": ("event_id", "incident_id", "attack_id"),
     "date_start": (
-        "date", "event_date", "incident_date", "attack_date", "date_of_attack", "date_of_incident", "start_date", "startdate",
-        "datetime", "date_time", "day",
+        "date", "event_date", "incident_date", "attack_date", "date_of_attack", "date_of_incident",
+        "start_date", "startdate", "datetime", "date_time", "day",
     ),
     "date_end": ("end_date", "enddate"),
     "kind": ("type", "event_type", "attack_type", "incident_type", "weapon", "weapon_type"),
-    "killed": ("deaths", "fatalities", "dead", "kills", "n_killed", "killed_total", "total_killed", "number_killed", "nkill"),
+    "killed": (
+        "deaths", "fatalities", "dead", "kills", "n_killed", "killed_total", "total_killed", "number_killed", "nkill",
+    ),
     "killed_low": ("killed_min", "deaths_low", "deaths_min", "fatalities_low", "fatalities_min"),
     "killed_high": ("killed_max", "deaths_high", "deaths_max", "fatalities_high", "fatalities_max"),
-    "wounded": ("injured", "injuries", "n_wounded", "wounded_total", "total_wounded", "number_wounded", "nwound"),
+    "wounded": (
+        "injured", "injuries", "n_wounded", "wounded_total", "total_wounded", "number_wounded", "nwound",
+    ),
     "wounded_low": ("wounded_min", "injured_low", "injured_min"),
     "wounded_high": ("wounded_max", "injured_high", "injured_max"),
     "munitions": ("rounds", "n_munitions", "munitions_best"),
@@ -122,8 +126,10 @@ def _no_date(work: Conversion, *, guess: bool, name: str) -> None:
     listed = ", ".join(repr(column) for column in list(work.text.columns)[:40])
     tried = "" if guess else ' (schema="tempo" takes canonical names only)'
     work.problems.error(
-        f"no column is known to hold the date of each attack{tried}; the file has {work.text.shape[1]} columns: {listed}",
-        f"Say which is which, for example\n    tempo.read_incidents({name!r}, columns={example_mapping(work)}, window=...)\n",
+        f"no column is known to hold the date of each attack{tried}; "
+        f"the file has {work.text.shape[1]} columns: {listed}",
+        "Say which is which, for example\n"
+        f"    tempo.read_incidents({name!r}, columns={example_mapping(work)}, window=...)\n",
     )
 
 
@@ -143,10 +149,11 @@ def example_mapping(work: Conversion) -> str:
     mapping: dict[str, str] = {}
     for column in work.text.columns:
         head = work.text[column][work.text[column] != ""].head(20)
-        if not head.empty and bool((parse_dates(head, dayfirst=True).failure == "").all()):
-            if not head.str.fullmatch(r"\d{1,4}").all():
-                mapping["date_start"] = column
-                break
+        if head.empty or head.str.fullmatch(r"\d{1,4}").all():
+            continue
+        if bool((parse_dates(head, dayfirst=True).failure == "").all()):
+            mapping["date_start"] = column
+            break
     mapping.setdefault("date_start", "your date column")
     for canonical in ("killed", "kind", "place"):
         for column in work.text.columns:
@@ -156,8 +163,6 @@ def example_mapping(work: Conversion) -> str:
             ):
                 mapping[canonical] = column
                 break
-    if "killed" not in mapping:
-        mapping["killed"] = "your column of deaths, if there is one"
     inside = ", ".join(f'"{canonical}": "{column}"' for canonical, column in mapping.items())
     return "{" + inside + "}"
 
@@ -234,4 +239,3 @@ def _precision_words(work: Conversion, column: str | None) -> NDArray[np.object_
         values=cells[wrong],
     )
     return np.where(wrong, "", cells.to_numpy(dtype=object))
-

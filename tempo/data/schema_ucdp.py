@@ -15,8 +15,8 @@ source             ``source_office``, or ``source_article`` (before 2013)
 note               ``source_headline``
 =================  =========================================================================================
 
-Where ``best`` lies outside ``low`` to ``high`` (about 3 rows in 1,000), the interval is widened to hold it: ``best``
-agrees with the sum of the four counts by side in such rows, so nothing is thrown away. Every column is kept.
+Where ``best`` lies outside ``low`` to ``high`` (about 1 row in 100), the interval is widened to hold it and the row is
+reported. ``best`` is kept because it is the sum of the four counts by side, in these rows too. Every column is kept.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ __all__ = ["LAYOUTS", "REQUIRED", "convert", "headerless_layout"]
 REQUIRED = frozenset({"type_of_violence", "date_prec", "date_start", "date_end", "best"})
 
 _V23 = (
-    "id relid year active_year code_status type_of_violence conflict_dset_id conflict_new_id conflict_name dyad_dset_id "
-    "dyad_new_id dyad_name side_a_dset_id side_a_new_id side_a side_b_dset_id side_b_new_id side_b number_of_sources "
-    "source_article source_office source_date source_headline source_original where_prec where_coordinates "
-    "where_description adm_1 adm_2 latitude longitude geom_wkt priogrid_gid country country_id region event_clarity "
-    "date_prec date_start date_end deaths_a deaths_b deaths_civilians deaths_unknown best high low gwnoa gwnob"
+    "id relid year active_year code_status type_of_violence conflict_dset_id conflict_new_id "
+    "conflict_name dyad_dset_id dyad_new_id dyad_name side_a_dset_id side_a_new_id side_a side_b_dset_id "
+    "side_b_new_id side_b number_of_sources source_article source_office source_date source_headline "
+    "source_original where_prec where_coordinates where_description adm_1 adm_2 latitude longitude "
+    "geom_wkt priogrid_gid country country_id region event_clarity date_prec date_start date_end deaths_a "
+    "deaths_b deaths_civilians deaths_unknown best high low gwnoa gwnob"
 )
 _OLD = (
-    "id year active_year start_year end_year type_of_violence conflict_new_id conflict_name dyad_new_id dyad_name "
-    "side_a_new_id gwnoa side_a side_b_new_id gwnob side_b number_of_sources source_article source_office source_date "
-    "source_headline source_original where_prec where_coordinates adm_1 adm_2 latitude longitude geom_wkt priogrid_gid "
-    "country country_id iso3 region event_clarity date_prec date_start date_end deaths_a deaths_b deaths_civilians "
-    "deaths_unknown low best high"
+    "id year active_year start_year end_year type_of_violence conflict_new_id conflict_name dyad_new_id "
+    "dyad_name side_a_new_id gwnoa side_a side_b_new_id gwnob side_b number_of_sources source_article "
+    "source_office source_date source_headline source_original where_prec where_coordinates adm_1 adm_2 "
+    "latitude longitude geom_wkt priogrid_gid country country_id iso3 region event_clarity date_prec "
+    "date_start date_end deaths_a deaths_b deaths_civilians deaths_unknown low best high"
 )
 #: Column names of the layouts that are published without a header row, by number of columns.
 LAYOUTS = {49: tuple(_V23.split()), 45: tuple(_OLD.split())}
@@ -109,7 +110,7 @@ def convert(work: Conversion) -> None:
     code = work.codes("type_of_violence", tuple(_KINDS), "type_of_violence")
     work.out["kind"] = work.series(code).map(_KINDS).astype("str")
     for canonical, column in (("killed", "best"), ("killed_low", "low"), ("killed_high", "high")):
-        work.out[canonical] = work.series(work.counts(column))
+        work.put_count(canonical, column)
     work.out["actor"] = work.words("side_a")
     work.out["target"] = work.words("side_b")
     work.out["place"] = work.words("where_coordinates", "adm_2", "adm_1", "country")
@@ -152,8 +153,8 @@ def _dates(work: Conversion) -> None:
             unit, f"the whole calendar {unit}"
         )
         work.problems.warn(
-            f"the date is coded as known to {'a ' if unit != 'days' else 'some '}{unit} only, but start and end are the "
-            f"same day; it was widened to {width}",
+            f"the date is coded as known to {'a ' if unit != 'days' else 'some '}{unit} only, but start and end are "
+            f"the same day; it was widened to {width}",
             "Correct date_prec, or the dates.",
             rows=work.rows[narrow],
             column=work.name("date_prec") or "date_prec",

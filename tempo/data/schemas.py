@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tempo.data import schema_acled, schema_gtd, schema_plain, schema_ucdp
 from tempo.data.conversion import Conversion, normal_name
+from tempo.data.dates import parse_date
 from tempo.data.files import Raw
 from tempo.data.problems import Problems
 from tempo.data.table import COLUMNS
@@ -52,12 +54,15 @@ class Converted:
         Which schema it was read by.
     title : str
         Its name in words ("" for files of one's own).
+    origin : dict of str to str
+        Which column of the file a canonical column of counts came from.
     """
 
     table: pd.DataFrame
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    rows: NDArray[np.int64]
     schema: str
     title: str
+    origin: dict[str, str]
 
 
 def named(raw: Raw, problems: Problems, schema: str) -> Raw:
@@ -80,7 +85,7 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
     Raises
     ------
     ReadError
-        If there are no rows below the header, or its names are not unique.
+        If there is no header, no row below it, or its names are not unique.
     """
     text, rows = raw.text, raw.rows
     if not raw.named:
@@ -93,6 +98,12 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
             )
         else:
             header = [str(name) for name in text.iloc[0]]
+            dates = [name for name in header if parse_date(name, dayfirst=True).precision == "day"]
+            if dates:
+                raise ReadError(
+                    f"{raw.name}: the first row holds data (such as {dates[0]!r}) where the names of the columns were "
+                    "expected. Write the names into a row above it."
+                )
             text = text.iloc[1:].reset_index(drop=True)
             rows = rows[1:]
             text, header = _without_nameless(text, header)
@@ -169,7 +180,7 @@ def check_mapping(columns: Mapping[str, str] | None) -> dict[str, str]:
     repeated = {value for value in columns.values() if list(columns.values()).count(value) > 1}
     if repeated:
         raise OptionError(
-            f"columns uses {sorted(repeated)[0]!r} for several canonical columns; expected each column of the file once."
+            f"columns uses {min(repeated)!r} for several canonical columns; expected each column of the file once."
         )
     return dict(columns)
 
@@ -242,7 +253,7 @@ def convert(
             return None
         fill(work)
         _overrides(work, columns)
-    return Converted(work.table(raw.original), raw.rows, found, _TITLES[found])
+    return Converted(work.table(raw.original), raw.rows, found, _TITLES[found], work.origin)
 
 
 def _overrides(work: Conversion, columns: Mapping[str, str]) -> None:

@@ -88,6 +88,11 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
             f"the table has no column 'date_start' (its columns: {names}). Rename the date column, or read the file "
             "with tempo.read_incidents(path, columns={'date_start': 'your column'}, window=...)."
         )
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise DataError(
+            f"the table has several columns named {repeated[0]!r}; expected each name once. Rename or drop one of them."
+        )
     columns: dict[str, pd.Series] = {}
     columns["date_start"] = _dates(table, "date_start")
     columns["date_end"] = (
@@ -121,12 +126,20 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dates(table: pd.DataFrame, name: str, *, required: bool = True) -> pd.Series:
+    given = table[name]
+    if pd.api.types.is_numeric_dtype(given.dtype) and given.notna().any():
+        row = given.first_valid_index()
+        raise DataError(
+            f"the column {name!r} holds numbers (first: row {row!r}: {given.dropna().iloc[0]!r}); expected dates. "
+            "Years alone are intervals: give date_start, date_end and date_precision='year'."
+        )
+    is_date = pd.api.types.is_datetime64_any_dtype(given.dtype)
     try:
-        values = pd.to_datetime(table[name])
+        values = pd.to_datetime(given, format=None if is_date else "ISO8601")
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"the column {name!r} does not hold dates: {error}. Read files with tempo.read_incidents, which says which "
-            "rows are wrong, or convert the column with pd.to_datetime."
+            f"the column {name!r} does not hold dates, year first: {error}. Read files with tempo.read_incidents, "
+            "which says which rows are wrong, or convert the column with pd.to_datetime."
         ) from error
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         raise DataError(
@@ -148,8 +161,9 @@ def _precision(values: pd.Series) -> pd.Series:
     known = values.astype("str").fillna("day")
     wrong = ~known.isin(PRECISIONS)
     if wrong.any():
+        first = "; ".join(f"row {row}: {value!r}" for row, value in known[wrong].head(3).items())
         raise DataError(
-            f"date_precision is {known[wrong].iloc[0]!r} in {int(wrong.sum())} rows; expected one of "
+            f"{int(wrong.sum())} values of 'date_precision' are not known (first: {first}); expected one of "
             f"{', '.join(PRECISIONS)}."
         )
     return known
@@ -157,7 +171,7 @@ def _precision(values: pd.Series) -> pd.Series:
 
 def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
     values = pd.to_numeric(table[name], errors="coerce").astype(float)
-    wrong = (values.isna() & table[name].notna()).to_numpy()
+    wrong = ((values.isna() & table[name].notna()) | np.isinf(values)).to_numpy()
     if wrong.any():
         _fail(table, wrong, name, "are not numbers", "Leave the cell blank where it is unknown.")
     if name not in {"latitude", "longitude"}:
@@ -176,6 +190,6 @@ def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
 def _fail(
     table: pd.DataFrame, wrong: NDArray[np.bool_], column: str, what: str, remedy: str
 ) -> None:
-    rows = table.index[wrong][:3]
-    first = "; ".join(f"row {row}: {table[column][row]!r}" for row in rows)
+    shown = table[column][wrong].head(3)
+    first = "; ".join(f"row {row}: {value!r}" for row, value in shown.items())
     raise DataError(f"{int(wrong.sum())} values of {column!r} {what} (first: {first}). {remedy}")

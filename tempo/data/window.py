@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,10 @@ def as_date(value: DateLike, what: str = "date") -> pd.Timestamp:
     Timestamp('2020-03-12 00:00:00')
     """
     remedy = "Give a calendar date such as '2020-03-12'."
-    if isinstance(value, bool | int | float) or value is None:
+    if isinstance(value, numbers.Number | np.bool_) or value is None:
         raise WindowError(f"{what} is {value!r}, which is not a date. {remedy}")
+    if isinstance(value, str) and not value.strip()[:1].isdigit():
+        raise WindowError(f"{what} is {value!r}, which is not a date. {remedy}")  # 'today' moves
     try:
         stamp = (
             pd.to_datetime(value, format="ISO8601")

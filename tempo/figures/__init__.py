@@ -1,5 +1,20 @@
 """Charts: each takes computed results and an optional Axes, and returns Axes."""
 
+from tempo.figures.fan import plot_forecast
+from tempo.figures.intensity import plot_intensity
+from tempo.figures.scenarios import plot_indicators, plot_odds, plot_scenarios
+from tempo.figures.style import caption_of, render
+from tempo.figures.tempo_chart import plot_tempo
 from tempo.figures.timeline import plot_timeline
 
-__all__ = ["plot_timeline"]
+__all__ = [
+    "caption_of",
+    "plot_forecast",
+    "plot_indicators",
+    "plot_intensity",
+    "plot_odds",
+    "plot_scenarios",
+    "plot_tempo",
+    "plot_timeline",
+    "render",
+]

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from matplotlib import dates as mdates
 from matplotlib.axes import Axes
-from matplotlib.dates import date2num, num2date
 from matplotlib.ticker import Formatter, Locator
 from numpy.typing import NDArray
 
+from tempo.data.counts import Counts
 from tempo.figures import style
 
-__all__ = ["DateLabels", "DateTicks", "date_axis", "day", "days", "mark_cutoff", "mark_gaps", "until"]
+__all__ = [
+    "DateLabels",
+    "DateTicks",
+    "date_axis",
+    "day",
+    "days",
+    "mark_cutoff",
+    "mark_gaps",
+    "one_day",
+    "until",
+    "unwatched",
+]
 
 # Not strftime: month names must not change with the locale of the machine.
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 _DAY_STEPS = (1, 2, 7, 14)
+# matplotlib's own annotations leave these two out.
+_number_of: Callable[[NDArray[np.datetime64]], NDArray[np.float64]] = mdates.date2num
+_date_of: Callable[[float], datetime] = mdates.num2date
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 
 
@@ -69,22 +86,41 @@ def until(end: pd.Timestamp) -> str:
     return f"Data to {day(last)} (before {day(end, year=end.year != last.year)})"
 
 
-def days(dates: pd.Timestamp | pd.Series | pd.Index | Iterable[pd.Timestamp]) -> NDArray[np.float64]:
-    """Give dates as matplotlib's numbers: days since 1970.
+def days(dates: pd.DatetimeIndex | pd.Series) -> NDArray[np.float64]:
+    """Give dates as the numbers that matplotlib draws.
 
     Parameters
     ----------
-    dates : one or more dates
+    dates : pandas.DatetimeIndex or Series of dates, length n
         Without a zone.
 
     Returns
     -------
-    ndarray of float
-        Same length; NaN for missing dates.
+    ndarray of float, shape (n,)
+        Days since 1970; NaN for missing dates.
+
+    Examples
+    --------
+    >>> days(pd.DatetimeIndex(["1970-01-03", "1970-01-04"])).tolist()
+    [2.0, 3.0]
     """
-    if isinstance(dates, pd.Timestamp):
-        dates = [dates]
-    return np.asarray(date2num(np.asarray(pd.DatetimeIndex(dates), dtype="datetime64[us]")), dtype=float)
+    return np.asarray(_number_of(pd.DatetimeIndex(dates).to_numpy()), dtype=np.float64)
+
+
+def one_day(date: pd.Timestamp) -> float:
+    """Give one date as the number that matplotlib draws.
+
+    Parameters
+    ----------
+    date : pandas.Timestamp
+        Without a zone.
+
+    Returns
+    -------
+    float
+        Days since 1970.
+    """
+    return float(days(pd.DatetimeIndex([date]))[0])
 
 
 class DateTicks(Locator):
@@ -99,12 +135,12 @@ class DateTicks(Locator):
     def __init__(self, most: int) -> None:
         self.most = max(most, 2)
 
-    def __call__(self) -> NDArray[np.float64]:
+    def __call__(self) -> Sequence[float]:
         """Give the ticks for the present limits of the axis."""
         low, high = self.axis.get_view_interval()  # type: ignore[union-attr]  # a locator in use has an axis
         return self.tick_values(float(low), float(high))
 
-    def tick_values(self, vmin: float, vmax: float) -> NDArray[np.float64]:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         """Give the ticks between two dates.
 
         Parameters
@@ -114,7 +150,7 @@ class DateTicks(Locator):
 
         Returns
         -------
-        ndarray of float
+        sequence of float
             Between the limits, ascending.
         """
         low, high = min(vmin, vmax), max(vmin, vmax)
@@ -125,18 +161,18 @@ class DateTicks(Locator):
                 start = first + (4 - first) % step
                 ticks = np.arange(start, last + 1, step, dtype=float)
                 if len(ticks) >= 2 or step == 1:
-                    return ticks
+                    return [float(tick) for tick in ticks]
         month_low, month_high = (_month_number(x) for x in (low, high))
         for step in _MONTH_STEPS:
             if (month_high - month_low) // step + 1 <= self.most:
                 break
         months = np.arange(-(-month_low // step) * step, month_high + 1, step)
-        starts = (months - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]").astype(float)
-        return np.asarray(starts[(starts >= low - 1e-6) & (starts <= high + 1e-6)])
+        starts = _number_of((months - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]"))
+        return [float(tick) for tick in starts if low - 1e-6 <= tick <= high + 1e-6]
 
 
 def _month_number(value: float) -> int:
-    date = num2date(value)
+    date = _date_of(value)
     return date.year * 12 + date.month - 1
 
 
@@ -146,7 +182,7 @@ class DateLabels(Formatter):
     def __call__(self, x: float, pos: int | None = None) -> str:
         """Write one date, for the status line of a window."""
         del pos
-        return day(pd.Timestamp(num2date(x).date()))
+        return day(pd.Timestamp(_date_of(x).date()))
 
     def format_ticks(self, values: Iterable[float]) -> list[str]:
         """Write all ticks of an axis.
@@ -161,7 +197,7 @@ class DateLabels(Formatter):
         list of str
             One label for each.
         """
-        dates = [num2date(value) for value in values]
+        dates = [_date_of(value) for value in values]
         if dates and all(date.month == 1 and date.day == 1 for date in dates) and len(dates) > 1:
             return [str(date.year) for date in dates]
         by_day = any(date.day != 1 for date in dates) or len(dates) == 1
@@ -185,11 +221,33 @@ def date_axis(ax: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
     start, end : pandas.Timestamp
         Limits; one day at least is shown.
     """
-    low, high = days([start, end])
+    low, high = one_day(start), one_day(end)
     ax.xaxis_date()
     ax.set_xlim(low, max(high, low + 1))
     ax.xaxis.set_major_locator(DateTicks(int(style.axes_size_mm(ax)[0] // 12)))
     ax.xaxis.set_major_formatter(DateLabels())
+
+
+def unwatched(counts: Counts) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Give the stretches that nobody watched.
+
+    Parameters
+    ----------
+    counts : Counts
+        Any counts.
+
+    Returns
+    -------
+    list of (start, end)
+        The gaps of the window; without a window, the runs of bins of exposure 0.
+    """
+    if counts.window is not None:
+        return list(counts.window.gaps)
+    unseen = counts.exposure.to_numpy() == 0
+    steps = np.diff(np.concatenate([[0], unseen.astype(int), [0]]))
+    starts = counts.bin_starts[np.flatnonzero(steps == 1)]
+    ends = counts.bin_ends[np.flatnonzero(steps == -1) - 1]
+    return list(zip(starts, ends, strict=True))
 
 
 def mark_gaps(
@@ -215,7 +273,7 @@ def mark_gaps(
     low, high = ax.get_xlim()
     found = False
     for start, end in gaps:
-        left, right = days([start, end])
+        left, right = one_day(start), one_day(end)
         ax.axvspan(
             left, right, facecolor="#F7F7F7", edgecolor=style.RULE, hatch="////", linewidth=0, zorder=0.5,
             gid="gap",
@@ -246,4 +304,6 @@ def mark_cutoff(ax: Axes, date: pd.Timestamp) -> None:
     date : pandas.Timestamp
         The first day of the forecast.
     """
-    ax.axvline(days(date)[0], color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=4, gid="cutoff")
+    ax.axvline(
+        one_day(date), color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=4, gid="cutoff"
+    )

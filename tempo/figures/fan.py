@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
-from tempo.figures.dates import date_axis, day, days, mark_cutoff, until
-from tempo.figures.labels import at_right, plain
+from tempo.figures.dates import date_axis, day, days, mark_cutoff, one_day, until
+from tempo.figures.labels import at_right, noun, plain
 
 if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
@@ -50,9 +50,11 @@ def plot_forecast(outlook: Outlook, ax: Axes | None = None) -> Axes:
     >>> ax = plot_forecast(tempo.forecast(fit, horizon="30D", draws=500, rng=1))
     >>> plt.close(ax.figure)
     """
+    top = float(outlook.quantiles(BANDS[0][0])["cumulative_high"].iloc[-1])
     with style.context():
         ax = style.canvas(
             ax,
+            left_mm=style.left_margin_mm(top),
             caption=[
                 "Forecast total since the cut-off: median, 50 % and 90 % interval",
                 "Above: probability of at least one by then",
@@ -65,9 +67,19 @@ def plot_forecast(outlook: Outlook, ax: Axes | None = None) -> Axes:
         date_axis(ax, outlook.start, outlook.end)
         low, middle, high = draw_fan(ax, outlook)
         style.value_axis(ax, high, whole=True)
-        style.headline(ax, f"{plain(outlook.label)} from {day(outlook.start)} on", lift_pt=23.0)
+        style.headline(ax, f"{noun(outlook.label)} from {day(outlook.start)} on", lift_pt=23.0)
         mark_cutoff(ax, outlook.start)
-        at_right(ax, [(middle, f"median {number(middle, 12)}", f"90 %: {interval(low, high, digits=12)}", style.BLUE)])
+        at_right(
+            ax,
+            [
+                (
+                    middle,
+                    f"median {number(middle, 12)}",
+                    f"90 %: {interval(low, high, digits=12)}",
+                    style.BLUE,
+                )
+            ],
+        )
         _mark_milestones(ax, outlook)
     return ax
 
@@ -95,7 +107,9 @@ def draw_fan(ax: Axes, outlook: Outlook) -> tuple[float, float, float]:
             np.concatenate([[0.0], table[f"cumulative_{name}"].to_numpy(dtype=float)])
             for name in ("low", "median", "high")
         )
-        ax.fill_between(x, low, high, color=style.BLUE, alpha=opacity, linewidth=0, zorder=1.5, gid="band")
+        ax.fill_between(
+            x, low, high, color=style.BLUE, alpha=opacity, linewidth=0, zorder=1.5, gid="band"
+        )
         if not ends:
             ends = [float(low[-1]), float(middle[-1]), float(high[-1])]
             ax.plot(x, middle, color=style.BLUE, linewidth=1.6, zorder=3, gid="median")
@@ -105,14 +119,21 @@ def draw_fan(ax: Axes, outlook: Outlook) -> tuple[float, float, float]:
 def bin_edges(outlook: Outlook) -> NDArray[np.float64]:
     """Give the edges of the forecast's bins as matplotlib's dates, one more than there are bins."""
     starts = days(pd.DatetimeIndex(outlook.counts["time"].to_numpy()))
-    return np.append(starts, days(outlook.end))
+    return np.append(starts, one_day(outlook.end))
 
 
 def _mark_milestones(ax: Axes, outlook: Outlook) -> None:
     for within, chance in outlook.summary(0.9)["probability_any"].items():
         ahead = int(str(within).removesuffix("D"))
-        x = float(days(outlook.start)[0]) + ahead
-        ax.plot([x, x], [0, 1], transform=ax.get_xaxis_transform(), color=style.RULE, linewidth=0.6, zorder=1)
+        x = one_day(outlook.start) + ahead
+        ax.plot(
+            [x, x],
+            [0, 1],
+            transform=ax.get_xaxis_transform(),
+            color=style.RULE,
+            linewidth=0.6,
+            zorder=1,
+        )
         for lift, text, weight in (
             (12, percent(float(chance)), "bold"),
             (3, f"≥ 1 in {ahead} {'day' if ahead == 1 else 'days'}", "normal"),

@@ -1,4 +1,4 @@
-"""What a self-exciting model saw: the intensity of attacks, and how much of it earlier attacks set off."""
+"""What a self-exciting model saw: the intensity of attacks, and how much of it earlier attacks triggered."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
-from tempo.figures.dates import date_axis, days, mark_gaps, until
-from tempo.figures.labels import at_right, plain
+from tempo.figures.dates import date_axis, days, mark_gaps, one_day, until, unwatched
+from tempo.figures.labels import at_right, noun, plain
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes import HawkesFit
+    from tempo.models.hawkes_fit import HawkesFit
 
 __all__ = ["plot_intensity"]
 
@@ -22,7 +22,7 @@ _BASE, _SET_OFF = "#A9C4D8", style.ORANGE
 
 
 def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
-    """Show the expected number of attacks a day, split into baseline and what earlier attacks set off.
+    """Show the expected number of attacks a day, split into the baseline and what earlier attacks triggered.
 
     The two areas are stacked, so that their upper edge is the intensity; thin lines are its interval, and ticks at
     the foot are the days with attacks.
@@ -50,7 +50,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     table = hawkes_fit.intensity()
     counts = hawkes_fit.counts
     prob = float(table.attrs["prob"])
-    edges = np.append(days(pd.DatetimeIndex(table.index)), days(counts.bin_ends[-1:]))
+    edges = np.append(days(pd.DatetimeIndex(table.index)), one_day(counts.end))
     total, low, high, baseline = (
         table[name].to_numpy(dtype=float) for name in ("intensity", "low", "high", "baseline")
     )
@@ -58,24 +58,43 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
         ax = style.canvas(
             ax,
             caption=[
-                f"Expected {plain(counts.label)} a day given those before, with the {percent(prob)} interval (thin lines)",
+                f"Expected {noun(counts.label)} a day, given those before",
+                f"Thin lines: {percent(prob)} interval",
                 f"Model: {plain(hawkes_fit.name)}",
                 f"Counting rule: {plain(counts.rule)}",
-                until(counts.bin_ends[-1]),
-                "Hatched: not observed" if counts.window is not None and counts.window.gaps else "",
+                until(counts.end),
+                "Hatched: not observed" if unwatched(counts) else "",
             ],
         )
-        date_axis(ax, counts.index[0], counts.bin_ends[-1])
-        mark_gaps(ax, counts.window.gaps if counts.window is not None else ())
+        date_axis(ax, counts.bin_starts[0], counts.end)
+        mark_gaps(ax, unwatched(counts))
         ax.stairs(baseline, edges, fill=True, color=_BASE, linewidth=0, zorder=1, gid="baseline")
         ax.stairs(
-            total, edges, baseline=baseline, fill=True, color=_SET_OFF, alpha=0.75, linewidth=0, zorder=1, gid="triggered"
+            total,
+            edges,
+            baseline=baseline,
+            fill=True,
+            color=_SET_OFF,
+            alpha=0.75,
+            linewidth=0,
+            zorder=1,
+            gid="triggered",
         )
-        ax.stairs(total, edges, baseline=None, color=style.INK, linewidth=0.9, zorder=3, gid="intensity")
+        ax.stairs(
+            total, edges, baseline=None, color=style.INK, linewidth=0.9, zorder=3, gid="intensity"
+        )
         for bound in (low, high):
-            ax.stairs(bound, edges, baseline=None, color=style.GREY, linewidth=0.4, zorder=2, gid="interval")
+            ax.stairs(
+                bound,
+                edges,
+                baseline=None,
+                color="#8A8A8A",
+                linewidth=0.5,
+                zorder=2,
+                gid="interval",
+            )
         style.value_axis(ax, float(np.nanmax(high, initial=0.0)))
-        style.headline(ax, f"{plain(counts.label)} a day")
+        style.headline(ax, f"{noun(counts.label)} a day")
         happened = counts.to_numpy(dtype=float) > 0
         ax.plot(
             ((edges[:-1] + edges[1:]) / 2)[happened],
@@ -90,13 +109,24 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
             rasterized=bool(happened.sum() > 5000),
             gid="attacks",
         )
-        ax.tick_params(axis="x", pad=6)
+        ax.tick_params(axis="x", pad=7.5)
+        triggered = total[-1] - baseline[-1]
         at_right(
             ax,
             [
-                ((total[-1] + baseline[-1]) / 2, "set off by earlier", f"{number(total[-1] - baseline[-1])} a day", "#9A6A00"),
-                (baseline[-1] / 2, "baseline", f"{number(baseline[-1])} a day", "#4F7B9B"),
-                (high[-1], "", f"in all {number(total[-1])} a day ({interval(low[-1], high[-1])})", style.INK),
+                (
+                    float(high[-1]),
+                    "",
+                    f"in all {number(total[-1])} a day ({interval(low[-1], high[-1])})",
+                    style.INK,
+                ),
+                (
+                    float(total[-1] + baseline[-1]) / 2,
+                    "triggered",
+                    f"{number(triggered)} a day",
+                    style.letters(_SET_OFF),
+                ),
+                (float(baseline[-1]) / 2, "baseline", f"{number(baseline[-1])} a day", "#4F7B9B"),
             ],
-        )  # fmt: skip
+        )
     return ax

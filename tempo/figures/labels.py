@@ -6,11 +6,14 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
-__all__ = ["at_right", "plain", "shortened", "spread", "width_mm", "wrapped"]
+from tempo.data.rounding import plural
+
+__all__ = ["at_right", "noun", "plain", "shortened", "spread", "width_mm", "wrapped"]
 
 _FONT = "DejaVu Sans"
 _MM_PER_PT = 25.4 / 72.0
@@ -22,8 +25,8 @@ def _known_letters() -> frozenset[int]:
     return frozenset(get_font(findfont(FontProperties(family=_FONT))).get_charmap())
 
 
-def plain(text: object) -> str:
-    """Give text from data as one line that can be drawn: no line breaks, no control characters.
+def plain(text: str | float | None) -> str:
+    r"""Give text from data as one line that can be drawn: no line breaks, no control characters.
 
     A letter that the font does not have becomes a white square. Signs that mean something to TeX stay as they are:
     charts switch the parsing off. Arabic and Hebrew are enclosed in invisible marks, so that the words around them
@@ -31,7 +34,7 @@ def plain(text: object) -> str:
 
     Parameters
     ----------
-    text : object
+    text : str, or missing
         Any value of a text column; a missing one gives an empty text.
 
     Returns
@@ -41,10 +44,10 @@ def plain(text: object) -> str:
 
     Examples
     --------
-    >>> plain("Camp_Taji $5\\n^2"), plain(None), plain(float("nan"))
+    >>> plain("Camp_Taji $5\n^2"), plain(None), plain(float("nan"))
     ('Camp_Taji $5 ^2', '', '')
     """
-    if text is None or text != text:  # noqa: PLR0124 - NaN is the only value unequal to itself
+    if text is None or pd.isna(text):
         return ""
     words = " ".join(str(text).split())
     known = _known_letters()
@@ -63,7 +66,28 @@ def _isolated(line: str) -> str:
     return line
 
 
-def width_mm(text: str, size_pt: float) -> float:
+def noun(label: str) -> str:
+    """Give the label of what is counted in the plural, ready to be drawn.
+
+    Parameters
+    ----------
+    label : str
+        In the singular or the plural.
+
+    Returns
+    -------
+    str
+        One line; labels that are not written in English letters stay as they are.
+
+    Examples
+    --------
+    >>> noun("heavy strike"), noun("Angriffe (schwer)")
+    ('heavy strikes', 'Angriffe (schwer)')
+    """
+    return plain(plural(label)) if label.isascii() and label[-1:].isalpha() else plain(label)
+
+
+def width_mm(text: str, size_pt: float, *, bold: bool = False) -> float:
     """Measure one line of text.
 
     Parameters
@@ -72,6 +96,8 @@ def width_mm(text: str, size_pt: float) -> float:
         One line.
     size_pt : float
         Size of the letters.
+    bold : bool
+        Whether they are bold.
 
     Returns
     -------
@@ -80,13 +106,12 @@ def width_mm(text: str, size_pt: float) -> float:
     """
     if not text:
         return 0.0
-    width, _, _ = text_to_path.get_text_width_height_descent(
-        text, FontProperties(family=_FONT, size=size_pt), ismath=False
-    )
+    face = FontProperties(family=_FONT, size=size_pt, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
     return 1.04 * float(width) * _MM_PER_PT  # on a screen, letters are moved to whole pixels
 
 
-def shortened(text: str, limit_mm: float, size_pt: float) -> str:
+def shortened(text: str, limit_mm: float, size_pt: float, *, bold: bool = False) -> str:
     """Cut a line to a width, with an ellipsis where something is lost.
 
     Parameters
@@ -97,6 +122,8 @@ def shortened(text: str, limit_mm: float, size_pt: float) -> str:
         Room there is.
     size_pt : float
         Size of the letters.
+    bold : bool
+        Whether they are bold.
 
     Returns
     -------
@@ -109,14 +136,14 @@ def shortened(text: str, limit_mm: float, size_pt: float) -> str:
     ('rocket', 'a very lo…')
     """
     if text.startswith(_OPEN) and text.endswith(_CLOSE):
-        return _isolated(shortened(text[1:-1], limit_mm, size_pt))
+        return _isolated(shortened(text[1:-1], limit_mm, size_pt, bold=bold))
     text = text[:400]  # nothing longer fits on a page, and measuring takes time
-    if width_mm(text, size_pt) <= limit_mm:
+    if width_mm(text, size_pt, bold=bold) <= limit_mm:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if width_mm(text[:middle].rstrip() + "…", size_pt) <= limit_mm:
+        if width_mm(text[:middle].rstrip() + "…", size_pt, bold=bold) <= limit_mm:
             low = middle
         else:
             high = middle - 1
@@ -229,16 +256,26 @@ def at_right(
     height_pt = ax.bbox.height / root.dpi * 72.0
     bottom, top = ax.get_ylim()
     per_unit = height_pt / (top - bottom)
-    texts = [
-        [(shortened(name, limit_mm, size_pt), "bold", colour)] * bool(name)
-        + [(line, "normal", "#222222") for line in wrapped(value, limit_mm, size_pt, 3) if line]
-        for _, name, value, colour in entries
-    ]
     line_pt = size_pt * 1.3
+    texts = []
+    for _, name, value, colour in entries:
+        lines = [line for line in wrapped(value, limit_mm, size_pt, 3) if line]
+        title = [(shortened(name, limit_mm, size_pt, bold=True), "bold", colour)] if name else []
+        texts.append(title + [(line, "normal", "#222222") for line in lines])
     tallest = max((len(lines) for lines in texts), default=1)
+    if tallest > 1 and len(texts) * (tallest * line_pt + 2.0) > height_pt + 8.0:
+        # Too many for two lines each.
+        texts = [
+            [(shortened(f"{name} {value}".strip(), limit_mm, size_pt, bold=True), "bold", colour)]
+            for _, name, value, colour in entries
+        ]
+        tallest = 1
     gap = tallest * line_pt + 2.0
     middles = spread(
-        [(y - bottom) * per_unit for y, *_ in entries], gap, gap / 2 - 4.0, height_pt - gap / 2 + 4.0
+        [(y - bottom) * per_unit for y, *_ in entries],
+        gap,
+        gap / 2 - 4.0,
+        height_pt - gap / 2 + 4.0,
     )
     for lines, middle in zip(texts, middles, strict=True):
         for i, (text, weight, colour) in enumerate(lines):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ from matplotlib.ticker import FuncFormatter
 
 from tempo.data.rounding import number
 from tempo.errors import OptionError
-from tempo.figures.labels import wrapped
+from tempo.figures.labels import shortened, width_mm, wrapped
 
 __all__ = [
     "BLUE",
@@ -47,7 +47,10 @@ __all__ = [
     "canvas",
     "caption_of",
     "context",
+    "dress",
     "headline",
+    "left_margin_mm",
+    "letters",
     "render",
     "value_axis",
 ]
@@ -58,16 +61,18 @@ VERMILLION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 INK, GREY, RULE, PALE = "#222222", "#666666", "#BDBDBD", "#E6E6E6"
 #: Colours of categories; neighbours differ in lightness too. What comes after the last is drawn in grey.
 PALETTE = (BLUE, ORANGE, VERMILLION, SKY, GREEN, PURPLE, INK)
+# Light colours do for areas and lines; letters in them would be hard to read.
+_DARKER = {ORANGE: "#946500", SKY: "#1D78AB", PURPLE: "#A34A7C", GREEN: "#007A59"}
 
 WIDTH_MM = 165.0  # text width of an A4 page with 22.5 mm margins
 TEXT_PT, SMALL_PT = 8.0, 7.0
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine draws the same letters; knows Arabic
 
 MM_PER_INCH, PT_PER_INCH = 25.4, 72.0
-_CAPTION_DROP_PT = 26.0  # room for two lines of tick labels
+_CAPTION_DROP_PT = 29.0  # room for two lines of tick labels
 _LINE = 1.3
 
-_SHEET: dict[str, object] = {
+_SHEET: Any = {  # a mapping; matplotlib types it by listing every setting there is
     "axes.axisbelow": True,
     "axes.edgecolor": RULE,
     "axes.facecolor": "none",
@@ -97,7 +102,7 @@ _SHEET: dict[str, object] = {
     "ytick.color": GREY,
 }
 # Read only when a file is written.
-_FILE = {
+_FILE: Any = {
     "pdf.compression": 6,
     "pdf.fonttype": 42,  # whole TrueType outlines, so that text can be searched and copied
     "savefig.facecolor": "white",
@@ -187,7 +192,7 @@ def canvas(
                 height_mm / total_mm,
             )
         )
-    _dress(ax)
+    dress(ax)
     ax.annotate(
         "\n".join(lines),
         xy=(0, 0),
@@ -205,8 +210,14 @@ def canvas(
     return ax
 
 
-def _dress(ax: Axes) -> None:
-    """Style Axes that may have been made outside the context."""
+def dress(ax: Axes) -> None:
+    """Style Axes that may have been made outside the context.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The chart.
+    """
     ax.set_axisbelow(True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
@@ -222,6 +233,27 @@ def _dress(ax: Axes) -> None:
         width=0.6,
         pad=2.5,
     )
+
+
+def letters(colour: str) -> str:
+    """Give the colour in which to write about something drawn in a colour: dark enough to read.
+
+    Parameters
+    ----------
+    colour : str
+        One of the palette.
+
+    Returns
+    -------
+    str
+        The same or a darker shade.
+
+    Examples
+    --------
+    >>> letters(BLUE) == BLUE, letters(ORANGE)
+    (True, '#946500')
+    """
+    return _DARKER.get(colour, colour)
 
 
 def caption_of(ax: Axes) -> str:
@@ -256,7 +288,7 @@ def axes_size_mm(ax: Axes) -> tuple[float, float]:
     """
     root = ax.figure
     assert root is not None
-    dpi = root.get_figure(root=True).dpi  # type: ignore[union-attr]  # the root of Axes on a figure exists
+    dpi = root.get_figure(root=True).dpi
     box = ax.bbox
     return box.width / dpi * MM_PER_INCH, box.height / dpi * MM_PER_INCH
 
@@ -267,9 +299,8 @@ def headline(
     *,
     x: float = 0.0,
     colour: str = GREY,
-    align: Literal["left", "right", "center"] = "left",
     lift_pt: float = 5.0,
-    shift_pt: float = 0.0,
+    spare_mm: float = 0.0,
 ) -> None:
     """Write what the upright axis measures above it, where it reads without turning the head.
 
@@ -283,23 +314,40 @@ def headline(
         Where, as a share of the width.
     colour : str
         Of the letters.
-    lift_pt, shift_pt : float
-        Distance above the Axes, and to the right of the place.
-    align : {"left", "right", "center"}
-        Horizontal alignment.
+    lift_pt : float
+        Distance above the Axes.
+    spare_mm : float
+        Room to the right of the Axes that the text may use; what is longer is cut.
     """
+    room = axes_size_mm(ax)[0] * (1 - x) + spare_mm
     ax.annotate(
-        text,
+        shortened(text, room, SMALL_PT),
         xy=(x, 1),
         xycoords="axes fraction",
-        xytext=(shift_pt, lift_pt),
+        xytext=(0, lift_pt),
         textcoords="offset points",
-        ha=align,
+        ha="left",
         va="bottom",
         fontsize=SMALL_PT,
         color=colour,
         annotation_clip=False,
     )
+
+
+def left_margin_mm(top: float) -> float:
+    """Give the left margin that leaves room for the tick labels of an axis of whole numbers.
+
+    Parameters
+    ----------
+    top : float
+        Highest value drawn.
+
+    Returns
+    -------
+    float
+        Millimetres.
+    """
+    return max(12.0, width_mm(number(round(top), 12), SMALL_PT) + 4.5)
 
 
 def value_axis(ax: Axes, top: float, *, whole: bool = False, ticks: int = 4) -> None:
@@ -354,7 +402,9 @@ def render(figure: Figure, kind: str = "pdf", *, dpi: float = 200.0) -> bytes:
     True
     """
     if kind not in _METADATA:
-        raise OptionError(f"kind is {kind!r}; charts are written as {', '.join(sorted(_METADATA))}.")
+        raise OptionError(
+            f"kind is {kind!r}; charts are written as {', '.join(sorted(_METADATA))}."
+        )
     buffer = io.BytesIO()
     with mpl.rc_context({**_SHEET, **_FILE}):
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])

@@ -14,19 +14,29 @@ from numpy.typing import NDArray
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
-from tempo.figures.dates import date_axis, day, days, mark_cutoff, mark_gaps, until
+from tempo.figures.dates import (
+    date_axis,
+    day,
+    days,
+    mark_cutoff,
+    mark_gaps,
+    one_day,
+    until,
+    unwatched,
+)
 from tempo.figures.fan import draw_fan
-from tempo.figures.labels import at_right, plain
+from tempo.figures.labels import at_right, noun, plain
 
 if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
-    from tempo.models.changepoints import ChangepointsFit
+    from tempo.models.changepoint_fit import ChangepointsFit
 
 __all__ = ["plot_tempo"]
 
 _MOST_BARS = 130
 _GROUPS_OF_DAYS = (1, 7, 14, 28, 91, 182, 364, 728)
-_STRIP, _GUTTER = 0.2, 0.09  # shares of the height below the counts
+_MOST_DATED = 6  # changes; marks of more would hide each other
+_STRIP, _GUTTER = 0.2, 0.1  # shares of the height below the counts
 
 
 @dataclass(frozen=True)
@@ -77,27 +87,30 @@ def plot_tempo(
     """
     counts = as_counts(counts)
     bars = _bars(counts)
-    end = counts.bin_ends[-1]
+    top = float(np.nanmax(bars.values, initial=1.0))
+    if shifts is not None:
+        top = max(top, float((shifts.rate["high"] / shifts.counts.bin_days).max() * bars.days))
     with style.context():
         ax = style.canvas(
             ax,
             caption=_caption(counts, bars, shifts, outlook),
             height_mm=66.0 if shifts is not None else 50.0,
+            left_mm=style.left_margin_mm(top),
             right_mm=16.0 if outlook is not None else 5.0,
-            top_mm=9.0,
+            top_mm=9.0 if shifts is None else 12.5,
         )
-        date_axis(ax, counts.index[0], end if outlook is None else outlook.end)
-        mark_gaps(ax, _gaps(counts))
+        date_axis(ax, counts.bin_starts[0], counts.end if outlook is None else outlook.end)
+        mark_gaps(ax, unwatched(counts))
         _draw_bars(ax, bars)
-        top = float(np.nanmax(bars.values, initial=1.0))
-        if shifts is not None:
-            top = max(top, _draw_rate(ax, shifts, bars))
         style.value_axis(ax, top, whole=True)
-        style.headline(ax, f"{plain(counts.label)} {bars.unit}")
+        title = f"{noun(counts.label)} {bars.unit}"
+        lift_pt = 5.0 if shifts is None else 14.5
+        style.headline(ax, title, lift_pt=lift_pt, spare_mm=-20.0 if outlook is not None else 0.0)
         if shifts is not None:
+            _draw_rate(ax, shifts, bars)
             _add_strip(ax, shifts)
         if outlook is not None:
-            _add_fan(ax, outlook, below=shifts is not None)
+            _add_fan(ax, outlook, lift_pt, below=shifts is not None)
     return ax
 
 
@@ -105,7 +118,7 @@ def _bars(counts: Counts) -> _Bars:
     values = counts.to_numpy(dtype=float)
     exposure = counts.exposure.to_numpy(dtype=float)
     lengths = counts.bin_days
-    edges = np.append(days(pd.DatetimeIndex(counts.index)), days(counts.bin_ends[-1:]))
+    edges = np.append(days(counts.bin_starts), one_day(counts.end))
     daily = bool((lengths == 1).all())
     needed = len(values) / _MOST_BARS
     steps = _GROUPS_OF_DAYS if daily else (1, 2, 4, 12, 24, 52, 120)
@@ -128,19 +141,6 @@ def _bars(counts: Counts) -> _Bars:
     )
 
 
-def _gaps(counts: Counts) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Give the gaps of the window; without a window, the runs of bins that nobody watched."""
-    if counts.window is not None:
-        return list(counts.window.gaps)
-    unseen = counts.exposure.to_numpy() == 0
-    steps = np.diff(np.concatenate([[0], unseen.astype(int), [0]]))
-    starts, ends = counts.index, counts.bin_ends
-    return [
-        (starts[first], ends[last - 1])
-        for first, last in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
-    ]
-
-
 def _unit(lengths: NDArray[np.float64]) -> str:
     shortest, longest = float(lengths.min()), float(lengths.max())
     if shortest == longest:
@@ -157,15 +157,31 @@ def _caption(
     partly = (bars.exposure < 0.999) & (bars.values > 0)
     return [
         f"Counting rule: {plain(counts.rule)} ({plain(counts.label)})",
-        until(counts.bin_ends[-1]),
-        f"Line: rate with its {percent(shifts.prob)} interval" if shifts is not None else "",
+        until(counts.end),
+        f"Line: rate with its {percent(shifts.rate.attrs['prob'])} interval"
+        if shifts is not None
+        else "",
+        _about_dates(shifts) if shifts is not None else "",
         "Fan: cumulative count after the cut-off, on its own scale, with median, 50 % and 90 % interval"
         if outlook is not None
         else "",
         "Paler bars: observed only in part" if partly.any() else "",
-        "Hatched: not observed" if _gaps(counts) else "",
+        "Hatched: not observed" if unwatched(counts) else "",
         f"Source: {plain(counts.source)}" if counts.source else "",
     ]
+
+
+def _about_dates(shifts: ChangepointsFit) -> str:
+    table = shifts.segments
+    number_of, prob = int(table.attrs["n_changes"]), percent(float(table.attrs["prob"]))
+    if not 0 < number_of <= _MOST_DATED:
+        return ""
+    what = (
+        "the change, if there was one"
+        if number_of == 1
+        else f"each change, if there were {number_of}"
+    )
+    return f"Dots and bars in the strip: date of {what} (probability {percent(float(table.attrs['p_n_changes']))}), with its {prob} interval"
 
 
 def _draw_bars(ax: Axes, bars: _Bars) -> None:
@@ -184,32 +200,42 @@ def _draw_bars(ax: Axes, bars: _Bars) -> None:
             )
     if not np.nansum(bars.values):
         ax.text(
-            0.5, 0.6, "none counted", transform=ax.transAxes, ha="center", fontsize=style.TEXT_PT, color=style.GREY
+            0.5,
+            0.6,
+            "none counted",
+            transform=ax.transAxes,
+            ha="center",
+            fontsize=style.TEXT_PT,
+            color=style.GREY,
         )
 
 
-def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> float:
-    """Draw the rate, as the number expected in a whole bar; give the highest point drawn."""
+def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
+    """Draw the rate, as the number expected in a whole bar."""
     fitted = shifts.counts
-    edges = np.append(days(pd.DatetimeIndex(fitted.index)), days(fitted.bin_ends[-1:]))
+    edges = np.append(days(fitted.bin_starts), one_day(fitted.end))
     scale = bars.days / fitted.bin_days
     rate, low, high = (
-        shifts.rate[name].to_numpy(dtype=float) * scale for name in ("rate", "rate_low", "rate_high")
+        shifts.rate[name].to_numpy(dtype=float) * scale for name in ("mean", "low", "high")
     )
     ax.stairs(
-        high, edges, baseline=low, fill=True, color=style.VERMILLION, alpha=0.22, linewidth=0, zorder=2, gid="interval"
+        high,
+        edges,
+        baseline=low,
+        fill=True,
+        color=style.VERMILLION,
+        alpha=0.22,
+        linewidth=0,
+        zorder=2,
+        gid="interval",
     )
-    ax.stairs(rate, edges, baseline=None, color=style.VERMILLION, linewidth=1.5, zorder=3, gid="rate")
-    last = fitted.bin_ends[-1] - pd.Timedelta("1D")
-    style.headline(
-        ax,
-        f"rate on {day(last, year=False)}: {number(rate[-1])} {bars.unit} ({interval(low[-1], high[-1])})",
-        x=float(ax.transAxes.inverted().transform(ax.transData.transform((edges[-1], 0.0)))[0]),
-        colour=style.VERMILLION,
-        align="right",
-        shift_pt=-4.0,
+    ax.stairs(
+        rate, edges, baseline=None, color=style.VERMILLION, linewidth=1.5, zorder=3, gid="rate"
     )
-    return float(high.max())
+    seen = int(np.flatnonzero(~np.isnan(rate))[-1])
+    last = fitted.bin_ends[seen] - pd.Timedelta("1D")
+    now = f"{number(rate[seen])} {bars.unit} ({interval(low[seen], high[seen])})"
+    style.headline(ax, f"rate on {day(last, year=False)}: {now}", colour=style.VERMILLION)
 
 
 def _add_strip(ax: Axes, shifts: ChangepointsFit) -> None:
@@ -231,43 +257,71 @@ def _add_strip(ax: Axes, shifts: ChangepointsFit) -> None:
     strip.spines["bottom"].set_visible(False)
     strip.spines["left"].set(color=style.RULE, linewidth=0.6)
     change = shifts.change_probability
-    x, chance = days(pd.DatetimeIndex(change.index)), change.to_numpy(dtype=float)
-    peak = max(float(np.nanmax(chance, initial=0.0)), 0.05)
-    edges = np.append(x, days(shifts.counts.bin_ends[-1:]))
-    strip.stairs(np.nan_to_num(chance), edges, fill=True, color=style.VERMILLION, linewidth=0, gid="change")
-    strip.set_ylim(0, peak * 1.05)
+    chance = np.nan_to_num(change.to_numpy(dtype=float))
+    edges = np.append(days(shifts.counts.bin_starts), one_day(shifts.counts.end))
+    strip.stairs(chance, edges, fill=True, color=style.VERMILLION, linewidth=0, gid="change")
+    peak = max(float(chance.max(initial=0.0)), 0.05)
+    dated = _dated_changes(shifts)
+    for row in dated.itertuples():
+        low, high = one_day(row.start_low), one_day(row.start_high) + 1.0
+        strip.plot(
+            [low, high], [1.17 * peak] * 2, color=style.INK, linewidth=0.8, gid="date of change"
+        )
+        strip.plot(one_day(row.start), 1.17 * peak, color=style.INK, marker="o", markersize=3)
+    strip.set_ylim(0, peak * (1.3 if len(dated) else 1.05))
     strip.set_yticks([0, peak], ["0", percent(peak)])
     strip.annotate(
-        f"probability of a change at that date; of no change at all: {percent(float(shifts.n_changes.iloc[0]))}",
+        "probability that the rate changed, by date; "
+        f"that it never changed: {percent(float(shifts.n_changes.iloc[0]))}",
         xy=(0, 1),
         xycoords="axes fraction",
-        xytext=(3, 2),
+        xytext=(3, 4),
         textcoords="offset points",
         va="center",
         fontsize=style.SMALL_PT,
         color=style.GREY,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
         annotation_clip=False,
     )
 
 
-def _add_fan(ax: Axes, outlook: Outlook, *, below: bool) -> None:
+def _dated_changes(shifts: ChangepointsFit) -> pd.DataFrame:
+    """Give the changes whose dates are marked: those of the most probable number, if they are not many."""
+    changes = shifts.segments.iloc[1:]
+    return changes if len(changes) <= _MOST_DATED else changes.iloc[:0]
+
+
+def _add_fan(ax: Axes, outlook: Outlook, lift_pt: float, *, below: bool) -> None:
     """Draw the cumulative forecast to the right of the cut-off, on a scale of its own."""
     mark_cutoff(ax, outlook.start)
     low, high = ax.get_xlim()
-    left = (float(days(outlook.start)[0]) - low) / (high - low)
+    left = (one_day(outlook.start) - low) / (high - low)
     floor = _STRIP + _GUTTER if below else 0.0
     fan = ax.inset_axes((left, floor, 1 - left, 1 - floor), gid="forecast")
     fan.set_facecolor("none")
-    fan.set_xlim(float(days(outlook.start)[0]), high)
+    fan.set_xlim(one_day(outlook.start), high)
     fan.axis("off")
     ends = draw_fan(fan, outlook)
     fan.set_ylim(0, 1.06 * max(ends[2], 1.0))
     at_right(
         fan,
         [
-            (value, "", number(value, 12), style.INK) if value != ends[1] else (value, number(value, 12), "", style.BLUE)
+            (value, "", number(value, 12), style.INK)
+            if value != ends[1]
+            else (value, number(value, 12), "", style.BLUE)
             for value in dict.fromkeys(ends)
         ],
         limit_mm=12.0,
     )
-    style.headline(fan, "forecast", colour=style.BLUE, shift_pt=4.0)
+    ax.annotate(
+        "forecast",
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(0, lift_pt),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=style.SMALL_PT,
+        color=style.BLUE,
+        annotation_clip=False,
+    )

@@ -119,9 +119,13 @@ def plot_timeline(incidents: Incidents, ax: Axes | None = None) -> Axes:
 
 
 def _lanes(table: pd.DataFrame) -> list[_Lane]:
-    table = table.reindex(columns=["date_start", "date_end", "date_precision", "kind", "killed", "place"])
+    table = table.reindex(
+        columns=["date_start", "date_end", "date_precision", "kind", "killed", "place"]
+    )
     kinds = table["kind"].map(plain).replace("", "kind not given")
-    order = list(kinds.value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable").index)
+    order = list(
+        kinds.value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable").index
+    )
     if len(order) > _MOST_LANES:
         rare = order[_MOST_LANES - 1 :]
         kinds = kinds.where(~kinds.isin(rare), f"{len(rare)} other kinds")
@@ -146,10 +150,12 @@ def _lanes(table: pd.DataFrame) -> list[_Lane]:
 def _caption(incidents: Incidents, marked: list[_Lane], *, profiled: bool) -> list[str]:
     uncertain = any((~lane.exact).any() for lane in marked)
     return [
-        f"Counting rule: {plain(incidents.rule)} ({plain(incidents.label)}; {number(len(incidents), 12)} incidents)",
+        f"Counting rule: {plain(incidents.rule)} ({plain(incidents.label)}: {number(len(incidents), 12)})",
         until(incidents.cutoff if incidents.cutoff is not None else incidents.window.end),
         "Bars: the date is known only to lie within the bar" if uncertain else "",
-        "Profiles: incidents through time, where single marks would hide each other" if profiled else "",
+        "Profiles: incidents through time, where single marks would hide each other"
+        if profiled
+        else "",
         "Hatched: no coverage" if incidents.window.gaps else "",
         f"Source: {plain(incidents.source)}" if incidents.source else "",
     ]
@@ -271,8 +277,12 @@ def _draw_profile(ax: Axes, row: int, lane: _Lane, most: float) -> list[_Mark]:
         edges, heights = edges[:-1], heights[:-1]
     tallest = int(heights.max(initial=1))
     half = 0.36 * heights / tallest
-    ax.stairs(row - half, edges, baseline=row + half, fill=True, color=lane.colour, alpha=0.75, zorder=1.5)
-    _beside_lane(ax, row, f"up to {number(tallest, 12)} in {step} {'day' if step == 1 else 'days'}", 10.0)
+    ax.stairs(
+        row - half, edges, baseline=row + half, fill=True, color=lane.colour, alpha=0.75, zorder=1.5
+    )
+    _beside_lane(
+        ax, row, f"up to {number(tallest, 12)} in {step} {'day' if step == 1 else 'days'}", 10.0
+    )
     known = np.nan_to_num(lane.killed)
     deadliest = np.argsort(-known, kind="stable")[:20]
     deadliest = deadliest[known[deadliest] > 0]
@@ -288,7 +298,13 @@ def _draw_profile(ax: Axes, row: int, lane: _Lane, most: float) -> list[_Mark]:
         gid="killed",
     )
     return [
-        _Mark(float(lane.middle[i]), float(row), _area(known[i], most), float(known[i]), lane.places[i])
+        _Mark(
+            float(lane.middle[i]),
+            float(row),
+            _area(known[i], most),
+            float(known[i]),
+            lane.places[i],
+        )
         for i in deadliest
     ]
 
@@ -313,13 +329,26 @@ def _name_deadliest(ax: Axes, marks: list[_Mark]) -> None:
         radius = radii[marks.index(mark)]
         beside = [(x + radius + 0.8, y), (x - radius - 0.8 - length, y)]
         slid = [x - length / 2, x - length + radius, x - radius]
-        lifts = [side * (radius + half + 0.3 + far) for far in (0.0, 1.5, 3.0, 4.5, 6.0) for side in (1, -1)]
+        lifts = [
+            side * (radius + half + 0.3 + far)
+            for far in (0.0, 1.5, 3.0, 4.5, 6.0)
+            for side in (1, -1)
+        ]
         for left, middle in [*beside, *((left, y + lift) for lift in lifts for left in slid)]:
             box = (left - 0.3, left + length + 0.3, middle - half, middle + half)
             clear = (
-                (boxes[:, 0] >= box[1]) | (boxes[:, 1] <= box[0]) | (boxes[:, 2] >= box[3]) | (boxes[:, 3] <= box[2])
+                (boxes[:, 0] >= box[1])
+                | (boxes[:, 1] <= box[0])
+                | (boxes[:, 2] >= box[3])
+                | (boxes[:, 3] <= box[2])
             )
-            if clear.all() and 0 <= box[0] and box[1] <= width + 3 and 0 <= box[2] and box[3] <= height + 1:
+            if (
+                clear.all()
+                and box[0] >= 0
+                and box[1] <= width + 3
+                and box[2] >= 0
+                and box[3] <= height + 1
+            ):
                 boxes = np.vstack([boxes, box])
                 if abs(middle - y) > radius + half + 1.0:
                     ends = (y + np.sign(middle - y) * radius, middle - np.sign(middle - y) * half)
@@ -361,7 +390,9 @@ def _size_key(ax: Axes, lanes: list[_Lane], most: float) -> None:
     handles = []
     if most > 0:
         steps = sorted({1.0, float(f"{max(most / 3, 1):.0e}"), most})
-        if _area(steps[0], most) >= _area(steps[-1], most):  # sizes that cannot be told apart say nothing
+        if _area(steps[0], most) >= _area(
+            steps[-1], most
+        ):  # sizes that cannot be told apart say nothing
             steps = steps[-1:]
         handles = [mark(_area(k, most), number(k, 12)) for k in steps]
         handles[-1].set_label(f"{number(most, 12)} killed")

@@ -69,7 +69,7 @@ class TimeToNext:
         )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Outlook:
     """A forecast: simulated futures of the counts, from the end of the data on.
 
@@ -365,6 +365,12 @@ def forecast(
         )
     counts = fit.counts
     starts, bin_days = future_bins(counts, days)
+    notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))
+    if 0 < counts.exposure.iloc[-1] < 1:
+        notes = (
+            *notes,
+            f"The last bin was observed only in part; the forecast starts at its end, on {counts.end:%Y-%m-%d}.",
+        )
     source = resolve(rng)
     paths = fit.simulate(len(starts), draws, source.generator)
     return Outlook(
@@ -375,7 +381,7 @@ def forecast(
         cutoff=counts.end,
         bin_days=bin_days,
         seed=source.record,
-        notes=tuple(getattr(getattr(fit, "provenance", None), "notes", ())),
+        notes=notes,
     )
 
 
@@ -398,10 +404,9 @@ def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np
     """
     offset = pd.tseries.frequencies.to_offset(counts.freq)
     start = counts.end
-    edges = pd.date_range(start, periods=days + 1, freq=offset, unit="us")
-    lengths = np.asarray((edges[1:] - edges[:-1]) / DAY, dtype=float)
-    n_bins = int(np.searchsorted(np.cumsum(lengths), days - 1e-9)) + 1
-    return edges[:n_bins], lengths[:n_bins]
+    starts = pd.date_range(start, start + days * DAY, freq=offset, inclusive="left", unit="us")
+    ends = pd.DatetimeIndex(starts + offset)
+    return starts, np.asarray((ends - starts) / DAY, dtype=float)
 
 
 def paths_array(paths: NDArray[np.int64], starts: pd.DatetimeIndex) -> xr.DataArray:

@@ -205,8 +205,13 @@ class Scenario:
         if isinstance(interval, str):
             said = rate_interval(interval)
         else:
-            low, high = interval
-            said = RateInterval(float(low), float(high), f"{number(low)} to {number(high)} a day")
+            try:
+                low, high = (float(rate) for rate in interval)
+            except (TypeError, ValueError) as error:
+                raise ScenarioError(
+                    f"the rate is {interval!r}; expected words such as '2-3 months', or two rates per day."
+                ) from error
+            said = RateInterval(low, high, f"{number(low)} to {number(high)} a day")
         return cls(name, GammaRate.within(said.low_per_day, said.high_per_day, said.words, prob))
 
     @classmethod
@@ -261,12 +266,17 @@ class Scenario:
         """
         series = daily_series(past, 20, 0)
         counts = series[0]
-        low, high = (float(value) for value in rate_multiplier)
-        if not 0 < low < high:
+        try:
+            low, high = (float(value) for value in rate_multiplier)
+        except (TypeError, ValueError):
+            low = high = math.nan
+        if not 0 < low < high < math.inf:
             raise ScenarioError(
                 f"rate_multiplier is {rate_multiplier!r}; expected two numbers above 0, the lower one "
                 "first, such as (3, 8)."
             )
+        if not 0 < prob < 1:
+            raise ScenarioError(f"prob is {prob!r}; expected a probability between 0 and 1.")
         begins = _onset(onset, counts)
         earlier = [one.select(np.asarray(one.bin_ends <= begins[0])) for one in series]
         events = float(np.mean([one.events for one in earlier]))
@@ -399,12 +409,12 @@ class Scenario:
             else f"between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
         )
         text = (
-            f"{interval(*phase.multiplier)} times the earlier rate ({text}), from a day {when}"
+            f"{interval(*phase.multiplier, digits=4)} times the earlier rate ({text}), from a day {when}"
             if last != first
-            else f"{interval(*phase.multiplier)} times the earlier rate ({text}), from {first:%Y-%m-%d}"
+            else f"{interval(*phase.multiplier, digits=4)} times the earlier rate ({text}), from {first:%Y-%m-%d}"
         )
         if phase.duration_days is not None:
-            text += f", for {interval(*phase.duration_days)} days"
+            text += f", for {interval(*phase.duration_days, digits=4)} days"
         return text
 
     def __repr__(self) -> str:

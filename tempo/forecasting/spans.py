@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 
@@ -16,10 +17,24 @@ __all__ = ["DAYS_PER", "RateInterval", "days_of", "duration_interval", "rate_int
 #: Length of each unit in days; a month is a twelfth of 365.25 days.
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_WORDS = (
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+_NUMBER = rf"(\d+(?:\.\d+)?|{'|'.join(_WORDS)})"
 _RANGE = rf"{_NUMBER}\s*(?:-|–|to)\s*{_NUMBER}"
 _UNIT = r"(day|week|month|year)s?"
-_GAP = re.compile(rf"(?:one\s+)?(?:every\s+)?{_RANGE}\s+{_UNIT}", re.IGNORECASE)
+_GAP = re.compile(rf"(?:(?:(?:one|once)\s+)?every\s+)?{_RANGE}\s+{_UNIT}", re.IGNORECASE)
 _FREQUENCY = re.compile(rf"{_RANGE}\s+(?:an?|per|each|every)\s+{_UNIT}", re.IGNORECASE)
 
 
@@ -66,7 +81,7 @@ def days_of(value: str | pd.Timedelta, what: str = "horizon") -> int:
     (90, 28)
     """
     remedy = "Write it in days or weeks: '30D', '90 days', '12 weeks'."
-    if not isinstance(value, str | pd.Timedelta):
+    if not isinstance(value, str | dt.timedelta):  # a pandas Timedelta is one
         raise OptionError(f"{what} is {value!r}, which has no unit. {remedy}")
     text = re.sub(r"weeks?\b", "W", value.strip()) if isinstance(value, str) else value
     try:
@@ -86,7 +101,7 @@ def rate_interval(text: str) -> RateInterval:
     Parameters
     ----------
     text : str
-        A gap ("2-3 months", "one every 10 to 20 days") or a frequency ("3-5 a week"). A range is needed, because
+        A gap ("2-3 months", "one every two to three weeks") or a frequency ("3-5 a week"). A range is needed, because
         a single number says nothing about how sure it is.
 
     Returns
@@ -116,15 +131,17 @@ def rate_interval(text: str) -> RateInterval:
             "'3-5 a week', '1 to 2 per month' (frequencies), with day, week, month or year. Always give a range: "
             "it is what says how sure you are."
         )
-    low, high, unit = float(match.group(1)), float(match.group(2)), match.group(3).lower()
+    low, high, unit = _value(match.group(1)), _value(match.group(2)), match.group(3).lower()
     _require_range(low, high, text)
     if gap:
         days = DAYS_PER[unit]
         return RateInterval(
-            1 / (high * days), 1 / (low * days), f"one every {interval(low, high, unit + 's')}"
+            1 / (high * days),
+            1 / (low * days),
+            f"one every {interval(low, high, unit + 's', digits=6)}",
         )
     return RateInterval(
-        low / DAYS_PER[unit], high / DAYS_PER[unit], f"{interval(low, high)} a {unit}"
+        low / DAYS_PER[unit], high / DAYS_PER[unit], f"{interval(low, high, digits=6)} a {unit}"
     )
 
 
@@ -160,9 +177,13 @@ def duration_interval(text: str) -> tuple[float, float]:
         raise ScenarioError(
             f"cannot read the duration {text!r}. Give a range with its unit: '2-6 weeks', '10 to 30 days'."
         )
-    low, high, unit = float(match.group(1)), float(match.group(2)), match.group(3).lower()
+    low, high, unit = _value(match.group(1)), _value(match.group(2)), match.group(3).lower()
     _require_range(low, high, text)
     return low * DAYS_PER[unit], high * DAYS_PER[unit]
+
+
+def _value(text: str) -> float:
+    return float(_WORDS.index(text.lower()) + 1) if text.lower() in _WORDS else float(text)
 
 
 def _require_range(low: float, high: float, text: str) -> None:

@@ -16,7 +16,7 @@ from tempo.data.rounding import counted, number, percent
 from tempo.data.window import DateLike, as_date
 from tempo.errors import ScenarioError
 from tempo.forecasting.daily import daily_series
-from tempo.forecasting.outlook import Outlook, future_bins, paths_array
+from tempo.forecasting.outlook import Outlook, paths_array
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
 from tempo.randomness import RNGLike, resolve, spawn
@@ -25,9 +25,11 @@ __all__ = ["Weights", "weigh"]
 
 _DRAWS = 8192  # a power of two, as the Sobol sequence likes
 _LEAST_ESS = 200.0
+_BLOCK = 2**20  # numbers to hold at a time, whatever the number of draws and days
+_MOST = 20_000  # attacks in a table of chances
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Account:
     """One scenario, its draws, and how well each agrees with what was observed."""
 
@@ -45,7 +47,7 @@ class _Account:
         return float(1.0 / np.sum(self.weights**2))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Weights:
     """How much each scenario is worth after what was observed.
 
@@ -86,6 +88,7 @@ class Weights:
     notes: tuple[str, ...]
     _accounts: tuple[_Account, ...]
     _entropy: int
+    _end: pd.Timestamp
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -96,14 +99,19 @@ class Weights:
     def bayes_factor(self) -> pd.DataFrame:
         """Evidence of each scenario (row) against each other one (column), as a ratio."""
         log = self.log_evidence.to_numpy()
+        with np.errstate(over="ignore"):  # beyond any float: infinite
+            ratio = np.exp(log[:, None] - log[None, :])
         return pd.DataFrame(
-            np.exp(log[:, None] - log[None, :]),
+            ratio,
             index=self.log_evidence.index,
             columns=self.log_evidence.index,
         )
 
     def history(self) -> pd.DataFrame:
         """Give the probability of each scenario as it stood at each past date.
+
+        These are today's data, cut at each date: incidents that were reported late count from the day on which
+        they happened, and uncertain dates are averaged over as they are known now.
 
         Returns
         -------
@@ -113,7 +121,7 @@ class Weights:
         """
         log = np.column_stack([account.log_evidence for account in self._accounts])
         log = log + np.log(self.prior.to_numpy())
-        dates = self.counts.bin_starts.append(pd.DatetimeIndex([self.counts.end]))
+        dates = self.counts.bin_starts.append(pd.DatetimeIndex([self._end]))
         return pd.DataFrame(
             special.softmax(log, axis=1),
             index=pd.DatetimeIndex(dates, name="as_of"),
@@ -133,27 +141,29 @@ class Weights:
         pandas.DataFrame
             Indexed by the number of attacks, from 0 to one that is very unlikely under all; one column for each
             scenario. Each scenario's own uncertainty is averaged over.
+
+        Raises
+        ------
+        ScenarioError
+            If so many attacks may come that the table would be too long.
         """
         days = days_of(horizon)
-        future = pd.date_range(self.counts.end, periods=days, freq="1D", unit="us")
-        means = [
-            account.scenario.rates(account.levels, future).sum(axis=1) for account in self._accounts
-        ]
+        future = pd.date_range(self._end, periods=days, freq="1D", unit="us")
+        means = [_expected(account, future) for account in self._accounts]
         most = 1
         for account, mean in zip(self._accounts, means, strict=True):
             order = np.argsort(mean)
-            upper = mean[order][np.searchsorted(np.cumsum(account.weights[order]), 0.995)]
+            reached = int(np.searchsorted(np.cumsum(account.weights[order]), 0.995))
+            upper = mean[order][min(reached, len(order) - 1)]
             most = max(most, int(stats.poisson.ppf(0.999, upper)))
-        n = np.arange(min(most, 400) + 1)
-        columns = {
-            account.scenario.name: np.exp(
-                special.logsumexp(
-                    special.xlogy(n[:, None], mean[None, :]) - mean[None, :],
-                    b=account.weights[None, :],
-                    axis=1,
-                )
-                - special.gammaln(n + 1.0)
+        if most > _MOST:
+            raise ScenarioError(
+                f"within {days} days there may be {most:,} attacks; a table of chances holds at most {_MOST:,}. "
+                "Choose a shorter horizon."
             )
+        n = np.arange(most + 1)
+        columns = {
+            account.scenario.name: _mixed_poisson(n, mean, account.weights)
             for account, mean in zip(self._accounts, means, strict=True)
         }
         return pd.DataFrame(columns, index=pd.Index(n, name="attacks"))
@@ -183,7 +193,7 @@ class Weights:
             },
             axis=1,
         )
-        table.attrs["by"] = self.counts.end + pd.Timedelta(days=days_of(horizon))
+        table.attrs["by"] = self._end + pd.Timedelta(days=days_of(horizon))
         table.attrs["horizon"] = horizon
         return table
 
@@ -203,11 +213,14 @@ class Weights:
             Days, 0 where it is past the threshold already, NaN where silence never lifts it so far.
         """
         days = days_of(longest, "longest")
-        future = pd.date_range(self.counts.end, periods=days, freq="1D", unit="us")
+        future = pd.date_range(self._end, periods=days, freq="1D", unit="us")
         logs = []
         for account in self._accounts:
-            total = np.cumsum(account.scenario.rates(account.levels, future), axis=1)
-            silent = special.logsumexp(-total, b=account.weights[:, None], axis=0)
+            silent = np.full(days, -np.inf)
+            for block in _blocks(len(account.levels), days):
+                total = np.cumsum(account.scenario.rates(account.levels[block], future), axis=1)
+                part = special.logsumexp(-total, b=account.weights[block, None], axis=0)
+                silent = np.logaddexp(silent, part)
             logs.append(np.concatenate([[0.0], silent]))
         shares = special.softmax(
             np.column_stack(logs) + np.log(self.probabilities.to_numpy()), axis=1
@@ -237,20 +250,10 @@ class Weights:
         observed = self.counts.events
         rows = {}
         for account in self._accounts:
-            mean = (account.scenario.rates(account.levels, self.counts.bin_starts) * exposure).sum(
-                axis=1
-            )
-            grid = np.arange(int(stats.poisson.ppf(0.9999, mean.max())) + observed + 2)
-            cdf = (
-                stats.poisson.cdf(grid[:, None], mean[None, :]).mean(axis=1)
-                if len(grid) < 4000
-                else None
-            )
-            if cdf is None:  # many attacks: a normal approximation to the mixture is exact enough
-                cdf = stats.norm.cdf(grid, mean.mean(), np.sqrt(mean.mean() + mean.var()))
-            below = float(cdf[observed])
-            above = 1 - float(cdf[observed - 1]) if observed else 1.0
-            low, high = (int(np.searchsorted(cdf, q)) for q in ((1 - prob) / 2, (1 + prob) / 2))
+            mean = _expected(account, self.counts.bin_starts, exposure)
+            below = float(special.pdtr(observed, mean).mean())
+            above = float(special.pdtrc(observed - 1, mean).mean()) if observed else 1.0
+            low, high = (_mixed_quantile(q, mean) for q in ((1 - prob) / 2, (1 + prob) / 2))
             tail = min(below, above)
             passed = bool(tail >= (1 - prob) / 2)
             rows[account.scenario.name] = {
@@ -318,7 +321,7 @@ class Weights:
     def _outlook(self, name: str, shares: Mapping[int, int], horizon: str, rng: RNGLike) -> Outlook:
         source = resolve(self._entropy if rng is None else rng)
         streams = spawn(source.generator, len(self._accounts) + 1)
-        starts, bin_days = future_bins(self.counts, days_of(horizon))
+        starts = pd.date_range(self._end, periods=days_of(horizon), freq="1D", unit="us")
         paths = []
         for index, draws in shares.items():
             account, stream = self._accounts[index], streams[index]
@@ -333,7 +336,7 @@ class Weights:
             label=self.counts.label,
             rule=self.counts.rule,
             cutoff=self.counts.end,
-            bin_days=bin_days,
+            bin_days=np.ones(len(starts)),
             seed=source.record,
             notes=self.notes,
         )
@@ -347,9 +350,9 @@ class Weights:
             Without causal language; the scale of the evidence is that of Kass and Raftery (1995).
         """
         first, second = (str(name) for name in self.probabilities.nlargest(2).index)
-        factor = float(np.exp(self.log_evidence[first] - self.log_evidence[second]))
-        better, worse = (first, second) if factor >= 1 else (second, first)
-        strength = max(factor, 1 / factor)
+        gain = float(self.log_evidence[first] - self.log_evidence[second])
+        better, worse = (first, second) if gain >= 0 else (second, first)
+        strength = float(np.exp(min(abs(gain), np.log(1e6))))
         scale = next(
             word
             for limit, word in (
@@ -366,10 +369,10 @@ class Weights:
                 self.prior.index, self.prior.to_list(), self.probabilities.to_list(), strict=True
             )
         )
+        times = f"{'more than ' if abs(gain) > np.log(1e6) else ''}{number(strength)} times"
         return (
-            f"What happened since {self.since:%Y-%m-%d} ({counted(self.counts.events, self.counts.label)}) is "
-            f"{number(strength)} times as probable under {better!r} as under {worse!r}, which {scale}. "
-            f"Probabilities: {shares}."
+            f"What happened since {self.since:%Y-%m-%d} ({counted(self.counts.events, self.counts.label)}) is {times} "
+            f"as probable under {better!r} as under {worse!r}, which {scale}. Probabilities: {shares}."
         )
 
     def __repr__(self) -> str:
@@ -380,7 +383,7 @@ class Weights:
             )
         )
         return (
-            f"Weights as of {self.counts.end:%Y-%m-%d}, judged on "
+            f"Weights as of {self._end:%Y-%m-%d}, judged on "
             f"{counted(self.counts.events, self.counts.label)} since {self.since:%Y-%m-%d}: {shares}"
         )
 
@@ -471,6 +474,7 @@ def weigh(
         notes=notes,
         _accounts=accounts,
         _entropy=int(source.generator.integers(2**63)),
+        _end=series[0].end,
     )
 
 
@@ -506,7 +510,7 @@ def _since(since: DateLike | None, scenarios: Sequence[Scenario], counts: Counts
     first, end = counts.bin_starts[0], counts.end
     if since is None:
         onsets = [scenario.since for scenario in scenarios if scenario.since is not None]
-        return max(first, min(onsets)) if onsets else first
+        return min(max(first, min(onsets)), end) if onsets else first
     day = as_date(since, "since")
     if not first <= day <= end:
         raise ScenarioError(
@@ -525,25 +529,76 @@ def _account(scenario: Scenario, judged: Sequence[Counts], stream: np.random.Gen
 
 
 def _weighed(scenario: Scenario, judged: Sequence[Counts], levels: NDArray[np.float64]) -> _Account:
-    exposure = judged[0].exposure.to_numpy()
-    rates = scenario.rates(levels, judged[0].bin_starts) * exposure
-    log_rates = np.log(np.where(rates > 0, rates, 1.0))
-    total: NDArray[np.float64] | None = None
-    for counts in judged:
-        values = np.nan_to_num(counts.to_numpy(dtype=float))
-        terms = values * log_rates - rates - special.gammaln(values + 1)
-        running = np.cumsum(terms, axis=1)
-        total = running if total is None else np.logaddexp(total, running)
-    if total is None or total.shape[1] == 0:
+    days = judged[0].bin_starts
+    if not len(days):
         return _Account(scenario, levels, np.zeros(len(levels)), np.zeros(1))
-    total -= np.log(len(judged))
-    evidence = special.logsumexp(total, axis=0) - np.log(len(levels))
-    return _Account(scenario, levels, total[:, -1].copy(), np.concatenate([[0.0], evidence]))
+    exposure = judged[0].exposure.to_numpy()
+    values = [np.nan_to_num(counts.to_numpy(dtype=float)) for counts in judged]
+    log_weights = np.empty(len(levels))
+    evidence = np.full(len(days), -np.inf)
+    for block in _blocks(len(levels), len(days)):
+        rates = scenario.rates(levels[block], days) * exposure
+        total = np.full(rates.shape, -np.inf)
+        for series in values:
+            # xlogy: a day without exposure says nothing, an attack at rate 0 is impossible.
+            terms = special.xlogy(series, rates) - rates - special.gammaln(series + 1)
+            total = np.logaddexp(total, np.cumsum(terms, axis=1))
+        total -= np.log(len(judged))
+        log_weights[block] = total[:, -1]
+        evidence = np.logaddexp(evidence, special.logsumexp(total, axis=0))
+    evidence -= np.log(len(levels))
+    return _Account(scenario, levels, log_weights, np.concatenate([[0.0], evidence]))
+
+
+def _blocks(draws: int, days: int) -> list[slice]:
+    """Cut the draws into blocks, so that long series need no more memory than short ones."""
+    size = max(_BLOCK // max(days, 1), 1)
+    return [slice(start, min(start + size, draws)) for start in range(0, draws, size)]
+
+
+def _expected(
+    account: _Account, days: pd.DatetimeIndex, exposure: NDArray[np.float64] | float = 1.0
+) -> NDArray[np.float64]:
+    """Give the expected number of attacks on these days, for each draw."""
+    return np.concatenate(
+        [
+            (account.scenario.rates(account.levels[block], days) * exposure).sum(axis=1)
+            for block in _blocks(len(account.levels), len(days))
+        ]
+    )
+
+
+def _mixed_poisson(
+    n: NDArray[np.int64], mean: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the probability of each number under a weighted mixture of Poisson distributions."""
+    chances = [
+        np.exp(special.xlogy(n[block, None], mean) - mean - special.gammaln(n[block, None] + 1.0))
+        @ weights
+        for block in _blocks(len(n), len(mean))
+    ]
+    return np.concatenate(chances)
+
+
+def _mixed_quantile(level: float, mean: NDArray[np.float64]) -> int:
+    """Give the smallest number whose cumulative probability under an equal mixture reaches the level."""
+    low, high = -1, 1
+    while special.pdtr(high, mean).mean() < level:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if special.pdtr(middle, mean).mean() < level:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _notes(accounts: Sequence[_Account], counts: Counts) -> tuple[str, ...]:
     notes = []
-    if counts.events < 10:
+    if not len(counts):
+        notes.append("There are no days to judge by: the odds are those of the prior.")
+    elif counts.events < 10:
         notes.append(
             f"Only {counted(counts.events, counts.label)} to judge by: the odds rest largely on the prior."
         )
@@ -551,7 +606,7 @@ def _notes(accounts: Sequence[_Account], counts: Counts) -> tuple[str, ...]:
         notes.append(f"{counts.n_imputed} uncertain dates were averaged over.")
     notes += [
         f"The evidence of {account.scenario.name!r} rests on {account.effective_draws:.0f} effective draws: it "
-        "hardly explains the data."
+        "hardly explains the data, or the data say far more than it did."
         for account in accounts
         if account.effective_draws < _LEAST_ESS
     ]

@@ -1,4 +1,4 @@
-"""Checks of fitted count models: does what happened look like what the model says happens?
+"""Checks of fitted count models: whether what happened looks like what the model says happens.
 
 A check table has one row for each check: ``statistic``, ``threshold``, ``passed`` and ``meaning`` in plain words. The
 thresholds are at one percent, because three checks at five percent would fail every seventh good model.
@@ -16,17 +16,24 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["LEVEL", "check_table", "count_checks", "pit_residuals", "residual_checks", "row"]
+__all__ = [
+    "LEVEL",
+    "CheckRow",
+    "check_table",
+    "count_checks",
+    "pit_residuals",
+    "residual_checks",
+    "row",
+]
 
 type Floats = NDArray[np.float64]
+type CheckRow = tuple[str, float, float, bool, str]
 
 LEVEL = 0.01
 COLUMNS = ("statistic", "threshold", "passed", "meaning")
 
 
-def row(
-    name: str, statistic: float, threshold: float, passed: bool, meaning: str
-) -> tuple[str, float, float, bool, str]:
+def row(name: str, statistic: float, threshold: float, passed: bool, meaning: str) -> CheckRow:
     """Give one row for ``check_table``, so that every model spells the columns alike.
 
     Parameters
@@ -48,7 +55,7 @@ def row(
     return name, float(statistic), float(threshold), bool(passed), meaning
 
 
-def check_table(rows: list[tuple[str, float, float, bool, str]]) -> pd.DataFrame:
+def check_table(rows: list[CheckRow]) -> pd.DataFrame:
     """Assemble rows into a check table.
 
     Parameters
@@ -71,9 +78,7 @@ def check_table(rows: list[tuple[str, float, float, bool, str]]) -> pd.DataFrame
     return table.astype({"statistic": float, "threshold": float, "passed": bool})
 
 
-def pit_residuals(
-    cdf_below: ArrayLike, cdf_at: ArrayLike, rng: np.random.Generator
-) -> Floats:
+def pit_residuals(cdf_below: ArrayLike, cdf_at: ArrayLike, rng: np.random.Generator) -> Floats:
     """Give randomised probability-integral residuals, uniform on (0, 1) if the model is right.
 
     A count ``y`` has probability mass, so its residual is drawn between ``P(Y < y)`` and ``P(Y <= y)``.
@@ -95,7 +100,7 @@ def pit_residuals(
     return np.asarray(np.clip(residuals, 1e-12, 1 - 1e-12))
 
 
-def residual_checks(uniform: ArrayLike) -> list[tuple[str, float, float, bool, str]]:
+def residual_checks(uniform: ArrayLike) -> list[CheckRow]:
     """Test residuals that should be independent and uniform.
 
     Parameters
@@ -115,7 +120,8 @@ def residual_checks(uniform: ArrayLike) -> list[tuple[str, float, float, bool, s
     n = len(residuals)
     if n < 8:
         return [
-            row(name, math.nan, LEVEL, True, f"Only {n} residuals: too few to test.") for name in names
+            row(name, math.nan, LEVEL, True, f"Only {n} residuals: too few to test.")
+            for name in names
         ]
     p_uniform = float(stats.kstest(residuals, "uniform").pvalue)
     p_independent = _ljung_box(stats.norm.ppf(residuals))
@@ -177,7 +183,10 @@ def count_checks(
     >>> from scipy.stats import poisson
     >>> y = np.random.default_rng(3).poisson(2.0, 500)
     >>> two = np.full(500, 2.0)
-    >>> table = count_checks(y, np.ones(500), poisson.cdf(y - 1, 2), poisson.cdf(y, 2), two, two, np.random.default_rng(0))
+    >>> rng = np.random.default_rng(0)
+    >>> table = count_checks(
+    ...     y, np.ones(500), poisson.cdf(y - 1, 2), poisson.cdf(y, 2), two, two, rng
+    ... )
     >>> table["passed"].tolist()
     [True, True, True]
     """
@@ -190,14 +199,18 @@ def count_checks(
     return check_table(rows)
 
 
-def _dispersion(y: Floats, mean: Floats, variance: Floats) -> tuple[str, float, float, bool, str]:
+def _dispersion(y: Floats, mean: Floats, variance: Floats) -> CheckRow:
     name = "dispersion (Pearson)"
     possible = variance > 0
     y, mean, variance = y[possible], mean[possible], variance[possible]
     n = len(y)
     if n < 8 or y.sum() < 5:
         return row(
-            name, math.nan, math.nan, True, f"Only {int(y.sum())} events: too few to test the spread."
+            name,
+            math.nan,
+            math.nan,
+            True,
+            f"Only {int(y.sum())} events: too few to test the spread.",
         )
     ratio = float(((y - mean) ** 2 / variance).mean())
     # Var((Y - m)^2 / v) = 2 + excess kurtosis, which is 6 dispersion + 1 / v for the negative binomial.
@@ -206,7 +219,9 @@ def _dispersion(y: Floats, mean: Floats, variance: Floats) -> tuple[str, float, 
     scale = float((2 + excess).mean()) / n
     low, high = stats.gamma.ppf([LEVEL / 2, 1 - LEVEL / 2], 1 / scale, scale=scale)
     if ratio > high:
-        meaning = "Counts vary more than the model says (bursts within a bin, or a rate that moves)."
+        meaning = (
+            "Counts vary more than the model says (bursts within a bin, or a rate that moves)."
+        )
         return row(name, ratio, high, False, meaning)
     if ratio < low:
         return row(name, ratio, low, False, "Counts vary less than the model says.")

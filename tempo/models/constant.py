@@ -19,7 +19,7 @@ from tempo.errors import OptionError
 from tempo.models import observation as obs
 from tempo.models.checks import count_checks
 from tempo.models.inputs import imputed_series
-from tempo.models.posterior import CHAINS, assemble
+from tempo.models.posterior import CHAINS, assemble, deal
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -67,7 +67,9 @@ class ConstantRate:
 
     def __post_init__(self) -> None:
         if self.observation not in {"poisson", "negbin"}:
-            raise OptionError(f"observation is {self.observation!r}; expected 'poisson' or 'negbin'.")
+            raise OptionError(
+                f"observation is {self.observation!r}; expected 'poisson' or 'negbin'."
+            )
         if self.rate_prior is not None:
             prior = tuple(float(value) for value in self.rate_prior)
             if len(prior) != 2 or not all(math.isfinite(p) and p > 0 for p in prior):
@@ -77,7 +79,9 @@ class ConstantRate:
                 )
             object.__setattr__(self, "rate_prior", prior)
         if not self.dispersion_sd > 0:
-            raise OptionError(f"dispersion_sd is {self.dispersion_sd!r}; expected a positive number.")
+            raise OptionError(
+                f"dispersion_sd is {self.dispersion_sd!r}; expected a positive number."
+            )
 
     def fit(
         self,
@@ -109,7 +113,9 @@ class ConstantRate:
             Posterior, evidence, checks, forecasts.
         """
         if method != "exact":
-            raise OptionError(f"method is {method!r}; the constant rate has an exact answer: 'exact'.")
+            raise OptionError(
+                f"method is {method!r}; the constant rate has an exact answer: 'exact'."
+            )
         if draws < CHAINS:
             raise OptionError(f"draws is {draws}; expected at least {CHAINS}.")
         randomness = resolve(rng)
@@ -218,7 +224,7 @@ class ConstantRateFit:
         ndarray of int64, shape (draws, n_bins)
             Events in each bin.
         """
-        chosen = self.draws[spread_indices(len(self.draws), draws, rng)]
+        chosen = self.draws[deal(len(self.draws), draws, rng)]
         return obs.draw(np.repeat(chosen[:, :1], n_bins, axis=1), chosen[:, 1:], rng)
 
     def check(self, rng: RNGLike = 0) -> pd.DataFrame:
@@ -316,11 +322,6 @@ class ConstantRateFit:
         )
 
 
-def spread_indices(available: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Choose posterior draws for simulated paths: each as often as any other, give or take one, in random order."""
-    return np.asarray(rng.permutation(np.arange(wanted) % available), dtype=np.int64)
-
-
 @dataclass(frozen=True, eq=False)
 class _Gamma:
     shape: float
@@ -382,7 +383,9 @@ def _solve_negbin(y: Floats, e: Floats, shape: float, rate: float, dispersion_sd
     pairs, number_of = np.unique(np.column_stack([y, e]), axis=0, return_counts=True)
     alike = (pairs[:, 0], pairs[:, 1], number_of.astype(float))
     prior = (shape, rate, dispersion_sd)
-    coarse = np.linspace(math.log(1e-8 * dispersion_sd), math.log(6 * dispersion_sd), DISPERSION_NODES)
+    coarse = np.linspace(
+        math.log(1e-8 * dispersion_sd), math.log(6 * dispersion_sd), DISPERSION_NODES
+    )
     log_rate, log_density = _grid_density(alike, prior, coarse)
     # A long record pins the dispersion down between two nodes: the second grid covers only where the mass is.
     mass = special.logsumexp(log_density, axis=1)

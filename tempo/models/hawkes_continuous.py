@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,12 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from tempo.data.rounding import number
 from tempo.errors import OptionError
 from tempo.models import hawkes_residuals
-from tempo.models.hawkes_kernels_search import decay_grid, maximise, profile_branching
+from tempo.models.hawkes_kernels_search import climb, scan_decays
 from tempo.models.hawkes_likelihood import checked_history, checked_times
 
 __all__ = ["ExponentialFit", "branching_interval", "fit_exponential"]
 
 type Floats = NDArray[np.float64]
+
+_MODES = 3  # maxima of the grid that are followed up
+_STARTS = 8192  # events used to find starting points; the polish uses all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +150,9 @@ def fit_exponential(
 
     Notes
     -----
-    Gradient and Hessian are exact. With fewer than three events, or where no branching helps, the answer is the constant
-    rate, ``branching`` is zero and ``decay`` is missing. Theory of the estimator: Ogata (1978), *Ann. Inst. Statist.
-    Math.* 30.
+    Gradient and Hessian are exact. With fewer than three events, or where no branching helps, the answer is the
+    constant rate, ``branching`` is zero and ``decay`` is missing. Theory of the estimator: Ogata (1978), *Ann. Inst.
+    Statist. Math.* 30.
 
     Examples
     --------
@@ -167,19 +172,21 @@ def fit_exponential(
     modes = np.empty((0, 4))
     evaluations = 0
     if n >= 3:
-        modes, gradient, hessian, converged, evaluations = maximise(t, past, end)
-        if modes.shape[0] and modes[0, 3] > llf_poisson + 1e-8:
+        peaks, evaluations = _peaks(t, past, end)
+        modes = np.array([peak.place for peak in peaks]).reshape(-1, 4)
+        if peaks and peaks[0].place[3] > llf_poisson + 1e-8:
+            best = peaks[0]
             return ExponentialFit(
-                baseline=float(modes[0, 0]),
-                branching=float(modes[0, 1]),
-                decay=float(modes[0, 2]),
-                covariance=_inverse(-hessian, nothing),
-                llf=float(modes[0, 3]),
+                baseline=float(best.place[0]),
+                branching=float(best.place[1]),
+                decay=float(best.place[2]),
+                covariance=_inverse(-best.hessian, nothing),
+                llf=float(best.place[3]),
                 llf_poisson=llf_poisson,
-                gradient=gradient,
-                converged=bool(converged),
+                gradient=best.gradient,
+                converged=best.converged,
                 at_boundary=False,
-                evaluations=int(evaluations),
+                evaluations=evaluations,
                 modes=modes,
                 times=t,
                 history=past,
@@ -197,7 +204,7 @@ def fit_exponential(
         gradient=np.array([0.0, math.nan, 0.0]),
         converged=True,
         at_boundary=True,
-        evaluations=int(evaluations),
+        evaluations=evaluations,
         modes=modes,
         times=t,
         history=past,
@@ -242,14 +249,13 @@ def branching_interval(fit: ExponentialFit, *, prob: float) -> tuple[float, floa
     floor = fit.llf - 0.5 * float(chi2.ppf(prob, 1))
     if fit.n_events == 0:
         return 0.0, math.inf
-    grid = decay_grid(fit.times, fit.history, fit.end)
+    grid = _decay_grid(fit.times, fit.history, fit.end)
     starts = np.concatenate([fit.modes[:, 2], grid[:: max(1, grid.size // 4)]])
 
     def depth(branching: float) -> float:
         if branching == 0.0:
             return fit.llf_poisson - floor
-        found = profile_branching(fit.times, fit.history, fit.end, branching, starts)
-        return max(float(found), fit.llf_poisson if branching < 1e-9 else -math.inf) - floor
+        return _profile(fit, branching, starts) - floor
 
     low = 0.0
     if depth(0.0) < 0.0:
@@ -260,3 +266,89 @@ def branching_interval(fit: ExponentialFit, *, prob: float) -> tuple[float, floa
         if outside > 50.0:
             return low, math.inf
     return low, _crossing(depth, outside, fit.branching)
+
+
+class _Peak(NamedTuple):
+    place: Floats  # baseline, branching, decay, log-likelihood
+    gradient: Floats
+    hessian: Floats
+    converged: bool
+
+
+def _peaks(times: Floats, history: Floats, end: float) -> tuple[list[_Peak], int]:
+    """Give the maxima, best first, and the evaluations they took."""
+    grid = scan_decays(*_stretch(times, history, end), _decay_grid(times, history, end))
+    ridge = np.concatenate([[-math.inf], grid[:, 3], [-math.inf]])
+    tops = np.flatnonzero(
+        (grid[:, 1] > 1e-6) & (ridge[1:-1] >= ridge[:-2]) & (ridge[1:-1] >= ridge[2:])
+    )
+    peaks: list[_Peak] = []
+    evaluations = 0
+    for top in tops[np.argsort(-grid[tops, 3])][:_MODES]:
+        place = grid[top, :3].copy()
+        gradient = np.empty(3)
+        hessian = np.empty((3, 3))
+        value, used, converged = climb(times, history, end, place, False, gradient, hessian)
+        evaluations += used
+        known = any(
+            abs(math.log(peak.place[2] / place[2])) < 1e-3
+            and abs(peak.place[3] - value) < 1e-6 * (1.0 + abs(value))
+            for peak in peaks
+        )
+        if place[1] > 1e-6 and not known:
+            peaks.append(_Peak(np.append(place, value), gradient, hessian, bool(converged)))
+    return sorted(peaks, key=lambda peak: -float(peak.place[3])), evaluations
+
+
+def _profile(fit: ExponentialFit, branching: float, decays: Floats) -> float:
+    """Give the log-likelihood maximised over baseline and decay at one branching ratio."""
+    n = fit.n_events
+    best = -math.inf
+    for decay in decays.tolist():
+        place = np.array([max(n - branching * n, 0.02 * n) / fit.end, branching, decay])
+        value, _, _ = climb(
+            fit.times, fit.history, fit.end, place, True, np.empty(3), np.empty((3, 3))
+        )
+        best = max(best, value)
+    return best
+
+
+def _stretch(times: Floats, history: Floats, end: float) -> tuple[Floats, Floats, float]:
+    """Give the middle of a long series: enough to find where the maxima are, not yet what they are."""
+    if times.size <= _STARTS:
+        return times, history, end
+    first = (times.size - _STARTS) // 2
+    origin = times[first - 1]
+    return (
+        checked_times(times[first : first + _STARTS] - origin, end),
+        checked_history(times[max(0, first - 512) : first] - origin),
+        float(times[first + _STARTS] - origin),
+    )
+
+
+def _decay_grid(times: Floats, history: Floats, end: float) -> Floats:
+    """Give decays, a factor of about two apart, from slower than the window to faster than most gaps."""
+    gaps = np.diff(times[: 4 * _STARTS])
+    low = 0.3 / (end - (history[0] if history.size else 0.0))
+    short = np.partition(gaps, gaps.size // 50)[gaps.size // 50] if gaps.size else end
+    high = max(4.0 / max(short, 1e-12 * end), 100.0 * low)
+    size = min(24, 3 + int(math.log(high / low) / math.log(2.5)))
+    grid: Floats = np.geomspace(low, high, size)
+    return grid
+
+
+def _crossing(depth: Callable[[float], float], outside: float, inside: float) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(depth, outside, inside, xtol=1e-6, rtol=1e-5))
+
+
+def _inverse(information: Floats, nothing: Floats) -> Floats:
+    scale = np.sqrt(np.abs(np.diag(information)))
+    if not (scale > 0).all():
+        return nothing
+    scaled = information / np.outer(scale, scale)
+    if not np.linalg.eigvalsh(scaled)[0] > 1e-12:
+        return nothing
+    inverse: Floats = np.linalg.inv(scaled) / np.outer(scale, scale)
+    return inverse

@@ -247,10 +247,7 @@ def log_likelihood(
                             * (
                                 1 / 2
                                 - scaled
-                                * (
-                                    2 / 3
-                                    - scaled * (3 / 4 - scaled * (4 / 5 - scaled * 5 / 6))
-                                )
+                                * (2 / 3 - scaled * (3 / 4 - scaled * (4 / 5 - scaled * 5 / 6)))
                             )
                         )
                     else:
@@ -358,14 +355,11 @@ def evaluate(
 
 
 @njit(cache=True, error_model="numpy")
-def excitation(
-    counts: Floats, bin_days: Floats, width: float, parameters: Floats
-) -> tuple[Floats, Floats]:
-    """For each row of parameters (draws, 4): expected triggered events per bin, and the state after the last."""
+def excitation(counts: Floats, bin_days: Floats, width: float, parameters: Floats) -> Floats:
+    """Give expected triggered events of each bin given those before, for each row of parameters: (draws, n)."""
     n = len(counts)
     draws = len(parameters)
     triggered = np.empty((draws, n))
-    final = np.empty(draws)
     for d in range(draws):
         branching = parameters[d, 1]
         fresh = -math.expm1(-parameters[d, 2] * width)
@@ -376,8 +370,25 @@ def excitation(
             if math.isnan(events):
                 events = parameters[d, 0] * bin_days[t] + branching * state
             state += fresh * (events - state)
+    return triggered
+
+
+@njit(cache=True, error_model="numpy")
+def final_state(counts: Floats, bin_days: Floats, width: float, parameters: Floats) -> Floats:
+    """``S`` of the bin after the last one, for each row of parameters: (draws,)."""
+    draws = len(parameters)
+    final = np.empty(draws)
+    for d in range(draws):
+        branching = parameters[d, 1]
+        fresh = -math.expm1(-parameters[d, 2] * width)
+        state = 0.0
+        for t in range(len(counts)):
+            events = counts[t]
+            if math.isnan(events):
+                events = parameters[d, 0] * bin_days[t] + branching * state
+            state += fresh * (events - state)
         final[d] = state
-    return triggered, final
+    return final
 
 
 @njit(cache=True, error_model="numpy")

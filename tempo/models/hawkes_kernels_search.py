@@ -1,8 +1,8 @@
-"""Maximum likelihood of the exponential Hawkes process, wholly inside numba: arrays in, arrays out.
+"""Maximum likelihood of the exponential Hawkes process: the two loops, arrays in, arrays out.
 
 At a fixed decay the log-likelihood is concave in (baseline, branching), and at its maximum baseline * end + branching *
 K(decay) = number of events, so one bounded line search finds it exactly. A grid of decays therefore shows every
-mode; each is then polished in log parameters by Newton steps with the exact Hessian, or by Fisher scoring where the
+mode; each is then climbed in log parameters by Newton steps with the exact Hessian, or by Fisher scoring where the
 Hessian does not point uphill.
 """
 
@@ -23,26 +23,12 @@ from tempo.models.hawkes_kernels_fast import (
     history_moments,
 )
 
-__all__ = ["decay_grid", "maximise", "profile_branching"]
+__all__ = ["climb", "scan_decays"]
 
 type Floats = NDArray[np.float64]
 
 _LN2 = math.log(2.0)
-_STARTS = 8192  # events used to find starting points; the polish uses all of them
-_MODES = 3
 _ITERATIONS = 60
-
-
-@njit(cache=True, error_model="numpy")
-def decay_grid(times: Floats, history: Floats, end: float) -> Floats:
-    """Give decays, a factor of two to three apart, from slower than the window to faster than most gaps."""
-    n = times.shape[0]
-    step = max(1, n // 2000)
-    gaps = np.sort(np.diff(times[::step])) / step if n > 2 else np.full(1, end)
-    low = 0.3 / (end - (history[0] if history.shape[0] else 0.0))
-    high = max(4.0 / max(gaps[gaps.shape[0] // 50], 1e-12 * end), 100.0 * low)
-    size = min(24, 3 + int(math.log(high / low) / math.log(2.5)))
-    return np.exp(np.linspace(math.log(low), math.log(high), size))
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -66,8 +52,8 @@ def _excitation(
     times: Floats, history: Floats, end: float, decay: float, x: Floats, gap: Floats, a: Floats
 ) -> float:
     """Write ``decay * R_i`` for each event; give the offspring expected by one unit of branching."""
-    carried, _, _ = history_moments(history, decay)
-    r = carried - 1.0
+    inherited, _, _ = history_moments(history, decay)
+    carried = inherited
     n = times.shape[0]
     previous = 0.0
     for start in range(0, n, CHUNK):
@@ -78,9 +64,10 @@ def _excitation(
         previous = chunk[m - 1]
         out = x[start : start + m]
         for i in range(m):
-            r = a[i] * r + a[i]
+            r = a[i] * carried
             out[i] = decay * r
-    return n + carried - math.exp(-decay * (end - previous)) * (1.0 + r)
+            carried = 1.0 + r
+    return n + inherited - math.exp(-decay * (end - previous)) * carried
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,10 +96,11 @@ def _best_branching(x: Floats, used: float, end: float, start: float, work: Floa
     return branching
 
 
-@njit(cache=True, error_model="numpy")
-def _scan(times: Floats, history: Floats, end: float, decays: Floats, out: Floats) -> None:
-    """Write (baseline, branching, decay, log-likelihood) of the best fit at each decay."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def scan_decays(times: Floats, history: Floats, end: float, decays: Floats) -> Floats:
+    """Give (baseline, branching, decay, log-likelihood) of the best fit at each decay."""
     n = times.shape[0]
+    out = np.empty((decays.shape[0], 4))
     x = np.empty(n)
     work = np.empty(n)
     gap = np.empty(CHUNK)
@@ -128,7 +116,8 @@ def _scan(times: Floats, history: Floats, end: float, decays: Floats, out: Float
         logs = 0.0
         for start in range(0, n, CHUNK):
             m = min(CHUNK, n - start)
-            padded[:m] = work[start : start + m]
+            for i in range(m):
+                padded[i] = work[start + i]
             exponent_chunk, log_chunk = chunk_log_product(m, padded)
             exponent += exponent_chunk
             logs += log_chunk
@@ -136,6 +125,7 @@ def _scan(times: Floats, history: Floats, end: float, decays: Floats, out: Float
         out[k, 1] = branching
         out[k, 2] = decays[k]
         out[k, 3] = exponent * _LN2 + logs - n
+    return out
 
 
 @njit(cache=True, error_model="numpy")
@@ -168,8 +158,8 @@ def _solve(matrix: Floats, right: Floats, size: int, ridge: float, out: Floats) 
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def _polish(
+@njit(cache=True, nogil=True, error_model="numpy")
+def climb(
     times: Floats,
     history: Floats,
     end: float,
@@ -184,188 +174,78 @@ def _polish(
     scale. With ``fixed_branching`` only the other two move.
     """
     scores = np.empty((3, 3))
-    trial = np.empty(3)
+    trial = parameters.copy()
+    trial_gradient = np.empty(3)
+    trial_hessian = np.empty((3, 3))
     slope = np.empty(3)
     step = np.zeros(3)
     newton = np.empty((3, 3))
     fisher = np.empty((3, 3))
     index = np.array([0, 2, 2]) if fixed_branching else np.array([0, 1, 2])
     size = 2 if fixed_branching else 3
-    slowest = 1e-3 / end
-    fastest = 1e12 / end
     n = times.shape[0]
-    value = exponential_curvature(
-        times,
-        history,
-        end,
-        parameters[0],
-        parameters[1],
-        parameters[2],
-        gradient,
-        scores,
-        hessian,
-    )
-    evaluations = 1
-    while evaluations < _ITERATIONS:
-        for i in range(size):
-            p = parameters[index[i]]
-            slope[i] = gradient[index[i]] * p
-            for j in range(size):
-                o = parameters[index[j]]
-                newton[i, j] = -hessian[index[i], index[j]] * p * o
-                fisher[i, j] = scores[index[i], index[j]] * p * o
-            newton[i, i] -= slope[i]
-        uphill = _solve(newton, slope, size, 0.0, step)
-        ridge = 1e-6
-        while not uphill and ridge < 10.0:
-            uphill = _solve(fisher, slope, size, ridge, step)
-            ridge *= 100.0
-        if not uphill:
-            return value, evaluations, False
-        gain = 0.0
-        longest = 0.0
-        for i in range(size):
-            gain += slope[i] * step[i]
-            longest = max(longest, abs(step[i]))
-        if gain < 1e-20 * (n + 1.0):
-            return value, evaluations, True
-        scale = min(1.0, 2.0 / longest)
-        moved = False
-        while evaluations < _ITERATIONS:
-            trial[:] = parameters
-            for i in range(size):
-                trial[index[i]] = parameters[index[i]] * math.exp(scale * step[i])
-            trial[0] = max(trial[0], 1e-9 / end)
-            trial[1] = max(trial[1], 1e-12) if not fixed_branching else trial[1]
-            trial[2] = min(max(trial[2], slowest), fastest)
-            tried = exponential_curvature(
-                times,
-                history,
-                end,
-                trial[0],
-                trial[1],
-                trial[2],
-                gradient,
-                scores,
-                hessian,
-            )
-            evaluations += 1
-            # Near the top the gain drowns in rounding: there a full step is taken on trust.
-            if tried >= value + 1e-4 * scale * gain or (
-                gain < 1e-8 and tried > value - 1e-12 * abs(value) - 1e-9
-            ):
-                moved = True
-                value = tried
-                parameters[:] = trial
-                break
+    value = -np.inf
+    gain = np.inf
+    scale = 0.0
+    for evaluations in range(1, _ITERATIONS + 1):
+        tried = exponential_curvature(
+            times,
+            history,
+            end,
+            trial[0],
+            trial[1],
+            trial[2],
+            trial_gradient,
+            scores,
+            trial_hessian,
+        )
+        # Near the top the gain drowns in rounding: there a full step is taken on trust.
+        trusted = gain < 1e-8 and tried > value - 1e-12 * abs(value) - 1e-9
+        if evaluations > 1 and not (tried >= value + 1e-4 * scale * gain or trusted):
             scale *= 0.3
             if scale < 1e-6:
-                break
-        if not moved:
-            value = exponential_curvature(
-                times,
-                history,
-                end,
-                parameters[0],
-                parameters[1],
-                parameters[2],
-                gradient,
-                scores,
-                hessian,
-            )
-            return value, evaluations, gain < 1e-8 * (n + 1.0)
-        if parameters[1] < 1e-7 and not fixed_branching:
-            return value, evaluations, False
-        if gain < 1e-12 * (n + 1.0) and scale == 1.0:
-            return value, evaluations, True
-    return value, evaluations, False
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def maximise(
-    times: Floats, history: Floats, end: float
-) -> tuple[Floats, Floats, Floats, bool, int]:
-    """Find every mode; give the modes, best first, then gradient, Hessian, convergence and evaluations of the best.
-
-    A mode is (baseline, branching, decay, log-likelihood). Branching zero comes out as no row at all.
-    """
-    n = times.shape[0]
-    decays = decay_grid(times, history, end)
-    grid = np.empty((decays.shape[0], 4))
-    if n > _STARTS:
-        first = (n - _STARTS) // 2
-        before = times[first - 1]
-        last = first + _STARTS
-        _scan(
-            times[first:last] - before,
-            times[first - 512 : first] - before if first >= 512 else times[:first] - before,
-            times[last] - before,
-            decays,
-            grid,
-        )
-    else:
-        _scan(times, history, end, decays, grid)
-    size = grid.shape[0]
-    peaks = np.full(size, -np.inf)
-    for k in range(size):
-        left = grid[k - 1, 3] if k > 0 else -np.inf
-        right = grid[k + 1, 3] if k + 1 < size else -np.inf
-        if grid[k, 1] > 1e-6 and grid[k, 3] >= left and grid[k, 3] >= right:
-            peaks[k] = grid[k, 3]
-    order = np.argsort(-peaks)
-    found = np.empty((_MODES, 4))
-    gradient = np.full(3, np.nan)
-    hessian = np.full((3, 3), np.nan)
-    best_gradient = np.full(3, np.nan)
-    best_hessian = np.full((3, 3), np.nan)
-    best_converged = False
-    modes = 0
-    evaluations = 0
-    for k in order[:_MODES]:
-        if not peaks[k] > -np.inf:
-            break
-        parameters = np.empty(3)
-        parameters[:] = grid[k, :3]
-        value, used, converged = _polish(
-            times, history, end, parameters, False, gradient, hessian
-        )
-        evaluations += used
-        if parameters[1] < 1e-6:
-            continue
-        known = False
-        for j in range(modes):
-            if (
-                abs(found[j, 3] - value) < 1e-6 * (1.0 + abs(value))
-                and abs(math.log(found[j, 2] / parameters[2])) < 1e-3
-            ):
-                known = True
-        if known:
-            continue
-        if modes == 0 or value > found[:modes, 3].max():
-            best_gradient[:] = gradient
-            best_hessian[:] = hessian
-            best_converged = converged
-        found[modes, :3] = parameters
-        found[modes, 3] = value
-        modes += 1
-    ranked = found[:modes][np.argsort(-found[:modes, 3])]
-    return ranked, best_gradient, best_hessian, best_converged, evaluations
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def profile_branching(
-    times: Floats, history: Floats, end: float, branching: float, starts: Floats
-) -> float:
-    """Give the log-likelihood maximised over baseline and decay at one positive branching ratio."""
-    n = times.shape[0]
-    gradient = np.empty(3)
-    hessian = np.empty((3, 3))
-    best = -np.inf
-    for k in range(starts.shape[0]):
-        parameters = np.empty(3)
-        parameters[0] = max(n - branching * n, 0.02 * n) / end
-        parameters[1] = branching
-        parameters[2] = starts[k]
-        value, _, _ = _polish(times, history, end, parameters, True, gradient, hessian)
-        best = max(best, value)
-    return best
+                return value, evaluations, gain < 1e-8 * (n + 1.0)
+        else:
+            value = tried
+            for i in range(3):  # loops, because numba takes seconds to compile an array assignment
+                parameters[i] = trial[i]
+                gradient[i] = trial_gradient[i]
+                for j in range(3):
+                    hessian[i, j] = trial_hessian[i, j]
+            if gain < 1e-12 * (n + 1.0) and scale == 1.0:
+                return value, evaluations, True
+            if parameters[1] < 1e-7 and not fixed_branching:
+                return value, evaluations, False
+            for i in range(size):
+                p = parameters[index[i]]
+                slope[i] = gradient[index[i]] * p
+                for j in range(size):
+                    scaling = p * parameters[index[j]]
+                    newton[i, j] = -hessian[index[i], index[j]] * scaling
+                    fisher[i, j] = scores[index[i], index[j]] * scaling
+                newton[i, i] -= slope[i]
+            uphill = _solve(newton, slope, size, 0.0, step)
+            ridge = 1e-6
+            while not uphill and ridge < 10.0:
+                uphill = _solve(fisher, slope, size, ridge, step)
+                ridge *= 100.0
+            if not uphill:
+                return value, evaluations, False
+            gain = 0.0
+            longest = 0.0
+            for i in range(size):
+                gain += slope[i] * step[i]
+                longest = max(longest, abs(step[i]))
+            if gain < 1e-20 * (n + 1.0):
+                return value, evaluations, True
+            scale = min(1.0, 2.0 / longest)
+        for i in range(3):
+            trial[i] = parameters[i]
+        for i in range(size):
+            trial[index[i]] *= math.exp(scale * step[i])
+        # Outside these the fast likelihood does not hold, and no series can tell.
+        trial[0] = max(trial[0], 1e-9 / end)
+        trial[2] = min(max(trial[2], 1e-3 / end), 1e12 / end)
+        if not fixed_branching:
+            trial[1] = min(max(trial[1], 1e-12), 1e6)
+    return value, _ITERATIONS, False

@@ -286,7 +286,10 @@ def checked_times(times: ArrayLike, end: float) -> Floats:
     if (gaps < 0).any():
         raise DataError(
             _message(
-                t, np.flatnonzero(gaps < 0) + 1, "are earlier than the one before", "Sort the times."
+                t,
+                np.flatnonzero(gaps < 0) + 1,
+                "are earlier than the one before",
+                "Sort the times.",
             )
         )
     if (gaps == 0).any():
@@ -436,14 +439,14 @@ def _sum_exponential(
     # With branching * decay put in for the product, the test of a single exponential serves.
     if not in_fast_range(n, end, baseline, jump / slowest, slowest, history.shape[0]):
         return _careful(times, history, end, baseline, branching, decay, gradient)
-    r = np.empty(m)
+    carried = np.empty(m)
     q = np.empty(m)
     start = np.empty((m, 2))
     for k in range(m):
         s0, s1, _ = history_moments(history, decay[k])
         start[k, 0] = s0
         start[k, 1] = s1
-        r[k] = s0 - 1.0
+        carried[k] = s0
         q[k] = s1
     gap = np.empty(CHUNK)
     a = np.empty(CHUNK)
@@ -465,8 +468,9 @@ def _sum_exponential(
         intensity[:] = baseline
         for k in range(m):
             chunk_decays(size, decay[k], gap, a)
-            r[k], q[k] = _accumulate(
-                size, gap, a, R[k], Q[k], r[k], q[k], branching[k] * decay[k], intensity
+            jump = branching[k] * decay[k]
+            carried[k], q[k] = _accumulate(
+                size, gap, a, R[k], Q[k], carried[k], q[k], jump, intensity
             )
         total += _weights(size, intensity, weight)
         for k in range(m):
@@ -483,7 +487,7 @@ def _sum_exponential(
     gradient[0] = total - end
     for k in range(m):
         tail = math.exp(-decay[k] * rest)
-        r_end = tail * (1.0 + r[k])
+        r_end = tail * carried[k]
         q_end = tail * q[k] + rest * r_end
         used = n + start[k, 0] - r_end
         value -= branching[k] * used
@@ -501,18 +505,23 @@ def _accumulate(
     a: Floats,
     R: Floats,
     Q: Floats,
-    r: float,
+    carried: float,
     q: float,
     jump: float,
     intensity: Floats,
 ) -> tuple[float, float]:
-    for i in range(m):
+    r = a[0] * carried
+    q = a[0] * q + gap[0] * r
+    R[0] = r
+    Q[0] = q
+    intensity[0] += jump * r
+    for i in range(1, m):
         r = a[i] * r + a[i]
         q = a[i] * q + gap[i] * r
         R[i] = r
         Q[i] = q
         intensity[i] += jump * r
-    return r, q
+    return 1.0 + r, q
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -548,13 +557,14 @@ def _careful(
     """Sum of exponentials at extreme parameters: a logarithm for each event, and integrals by expm1."""
     n = times.shape[0]
     m = branching.shape[0]
-    r = np.empty(m)
+    carried = np.empty(m)
     q = np.empty(m)
+    r = np.empty(m)
     start_q = np.empty(m)
     used = np.zeros(m)
     for k in range(m):
         s0, s1, _ = history_moments(history, decay[k])
-        r[k] = s0 - 1.0
+        carried[k] = s0
         q[k] = s1
         start_q[k] = s1
     gradient[:] = 0.0
@@ -568,9 +578,11 @@ def _careful(
         intensity = baseline
         for k in range(m):
             less = -math.expm1(-decay[k] * gap)
-            used[k] += less * (1.0 + r[k])
-            r[k] = (1.0 - less) * (1.0 + r[k])
-            q[k] = (1.0 - less) * q[k] + gap * r[k]
+            kept = math.exp(-decay[k] * gap)
+            used[k] += less * carried[k]
+            r[k] = kept * carried[k]
+            q[k] = kept * q[k] + gap * r[k]
+            carried[k] = 1.0 + r[k]
             intensity += branching[k] * decay[k] * r[k]
         if i == n:
             break

@@ -236,7 +236,7 @@ def _half_life_grid(data: daily.BinnedData) -> Floats:
 
 
 def _start(data: daily.BinnedData, log_decay: float) -> Floats:
-    """A plausible place: 60 % of the mean rate is baseline; all of it where there is no decay to start from."""
+    """Give a plausible place: 60 % of the mean rate is baseline; all of it where there is no decay to start from."""
     rate = max(data.n_events, 0.1) / max(float(data.days.sum()), 1e-9)
     if log_decay == -1.0:
         return np.array([math.log(rate), LOG_NOTHING, log_decay, math.log(0.5)])

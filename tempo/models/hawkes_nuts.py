@@ -1,98 +1,91 @@
-"""The Hawkes posterior by NUTS: a PyMC model whose likelihood is the compiled kernel, sampled by nutpie.
+"""The Hawkes posterior by NUTS: the compiled log-posterior, sampled by nutpie.
 
-The likelihood is a PyTensor Op with value and gradient from one pass, and a numba implementation, so that the sampler
-never enters Python. Data and prior are shared variables: one compilation for each kind of model serves every later
-fit in the process, whatever its length, dates or prior.
+nutpie calls a C function for log-density and gradient. Here that function is the numba kernel itself, with data and
+prior behind a pointer: nothing is compiled for a fit, no Python runs in the sampler's loop, and the chains use all
+cores. The density is the one of ``hawkes_pymc.pymc_model``, which a test compares; compiling that graph through
+PyTensor would cost 8 to 18 seconds in every process.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-import threading
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
+from numba import carray, cfunc, types
 from numpy.typing import NDArray
-from pytensor.gradient import DisconnectedType
-from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch import numba_funcify
-from pytensor.link.numba.dispatch.basic import numba_njit
 
 from tempo.models import hawkes_daily as daily
 from tempo.models.hawkes_posterior import HawkesPrior
+from tempo.models.hawkes_timestamps import log_posterior_of_times
 from tempo.models.posterior import CHAINS
 
-__all__ = ["Sampled", "compiled_model", "pymc_model", "sample"]
+__all__ = ["NAMES", "Sampled", "interactive", "sample", "sample_times"]
 
 type Floats = NDArray[np.float64]
 
 NAMES = ("baseline", "branching_ratio", "decay", "dispersion")
 WARMUP = 400
+TARGET_ACCEPT = 0.9
+HEADER = 9  # bins, tail length, width, and six numbers of the prior
+TIMES_HEADER = 8  # events, end, and six numbers of the prior
+
+_DOUBLES = types.CPointer(types.double)
 
 
-class BinnedHawkesLogLikelihood(Op):  # type: ignore[misc]  # pytensor carries no types
-    """Log-likelihood of binned counts and its gradient, both from one pass of the compiled kernel.
-
-    Inputs: parameters (4,), counts (n,), observed days (n,), bin lengths (n,), typical width (), tail counts (m,).
-    Outputs: the value and the gradient (4,).
-    """
-
-    __props__ = ()
-    itypes = (pt.dvector, pt.dvector, pt.dvector, pt.dvector, pt.dscalar, pt.dvector)
-    otypes = (pt.dscalar, pt.dvector)
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """Build the node of the graph."""
-        variables = [pt.as_tensor_variable(value) for value in inputs]
-        return Apply(self, variables, [kind() for kind in self.otypes])
-
-    def perform(
-        self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]
-    ) -> None:
-        """Compute value and gradient without numba's linker, as PyMC does outside sampling."""
-        parameters, *data = inputs
-        gradient = np.zeros(4)
-        counts, days, bin_days, width, tail = data
-        value = daily.log_likelihood(
-            counts, days, bin_days, float(width), tail, parameters, gradient
-        )
-        output_storage[0][0] = np.asarray(value)
-        output_storage[1][0] = gradient
-
-    def pullback(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        cotangents: Sequence[Variable],
-    ) -> list[Variable]:
-        """Gradient of the value; the gradient output is not differentiated again."""
-        rest = [DisconnectedType()() for _ in inputs[1:]]
-        return [cotangents[0] * outputs[1], *rest]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only the value depends, for differentiation, on the parameters."""
-        return [[True, False]] + [[False, False]] * (len(node.inputs) - 1)
+@cfunc(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+def _log_density(dim, place, gradient, value, data):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Answer a step of nutpie; 0 means success, a positive number a divergence."""
+    header = carray(data, (HEADER,), np.float64)
+    n, m = int(header[0]), int(header[1])
+    block = carray(data, (HEADER + 3 * n + m,), np.float64)
+    counts = block[HEADER : HEADER + n]
+    days = block[HEADER + n : HEADER + 2 * n]
+    bin_days = block[HEADER + 2 * n : HEADER + 3 * n]
+    tail = block[HEADER + 3 * n :]
+    theta = np.zeros(4)
+    slope = np.zeros(4)
+    for i in range(dim):
+        theta[i] = place[i]
+    found = daily.log_posterior(
+        counts, days, bin_days, header[2], tail, block[3:HEADER], 1.0, dim == 4, theta, slope
+    )
+    finite = np.isfinite(found)
+    for i in range(dim):
+        gradient[i] = slope[i]
+        finite = finite and np.isfinite(slope[i])
+    value[0] = found
+    return 0 if finite else 4
 
 
-@numba_funcify.register(BinnedHawkesLogLikelihood)
-def _binned_hawkes_in_numba(op: Op, node: Apply | None = None, **kwargs: object) -> Any:  # noqa: ARG001
-    kernel = daily.log_likelihood
+@cfunc(types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+def _natural(dim, size, place, out, data):  # type: ignore[no-untyped-def] # noqa: ARG001 # pragma: no cover
+    """Answer nutpie for each draw that it keeps."""
+    for i in range(size):
+        out[i] = np.exp(place[i])
+    return 0
 
-    @numba_njit
-    def binned_hawkes(parameters, counts, days, bin_days, width, tail):  # type: ignore[no-untyped-def]
-        gradient = np.zeros(4)
-        value = kernel(counts, days, bin_days, width.item(), tail, parameters, gradient)
-        return np.asarray(value), gradient
 
-    return binned_hawkes
+@cfunc(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+def _log_density_of_times(dim, place, gradient, value, data):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Answer a step of nutpie in continuous time."""
+    header = carray(data, (TIMES_HEADER,), np.float64)
+    block = carray(data, (TIMES_HEADER + int(header[0]),), np.float64)
+    theta = np.zeros(3)
+    slope = np.zeros(3)
+    for i in range(3):
+        theta[i] = place[i]
+    found = log_posterior_of_times(
+        block[TIMES_HEADER:], header[1], block[2:TIMES_HEADER], 1.0, theta, slope
+    )
+    finite = np.isfinite(found)
+    for i in range(dim):
+        gradient[i] = slope[i]
+        finite = finite and np.isfinite(slope[i])
+    value[0] = found
+    return 0 if finite else 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,75 +108,6 @@ class Sampled:
     diverging: NDArray[np.bool_]
     energy: Floats
     steps: NDArray[np.int64]
-
-
-def pymc_model(data: daily.BinnedData, prior: HawkesPrior, *, negbin: bool) -> pm.Model:
-    """Give the Hawkes model as a PyMC model, for people who want to extend it.
-
-    Parameters
-    ----------
-    data : BinnedData
-        Counts.
-    prior : HawkesPrior
-        Prior.
-    negbin : bool
-        Whether the dispersion is a parameter.
-
-    Returns
-    -------
-    pymc.Model
-        Variables ``baseline``, ``branching_ratio``, ``decay`` and ``dispersion``; data as ``pm.Data``.
-    """
-    likelihood = BinnedHawkesLogLikelihood()
-    with pm.Model() as model:
-        arrays = [pm.Data(name, value) for name, value in _shared(data, prior).items()]
-        hyper = arrays[-1]
-        baseline = pm.LogNormal("baseline", hyper[0], hyper[1])
-        branching = pm.HalfNormal("branching_ratio", hyper[2])
-        decay = pm.LogNormal("decay", hyper[3], hyper[4])
-        dispersion = pm.HalfNormal("dispersion", hyper[5]) if negbin else pt.constant(0.0)
-        parameters = pt.stack([baseline, branching, decay, dispersion])
-        pm.Potential("log_likelihood", likelihood(parameters, *arrays[:-1])[0])
-    return model
-
-
-def _shared(data: daily.BinnedData, prior: HawkesPrior) -> dict[str, Any]:
-    counts, days, bin_days, width, tail = data.arrays
-    return {
-        "counts": counts,
-        "days": days,
-        "bin_days": bin_days,
-        "width": np.asarray(width),
-        "tail": tail,
-        "prior": prior.array,
-    }
-
-
-_compiling = threading.Lock()
-
-
-@functools.cache
-def compiled_model(*, negbin: bool) -> Any:
-    """Compile the sampler's functions once in a process.
-
-    Parameters
-    ----------
-    negbin : bool
-        Whether the dispersion is a parameter.
-
-    Returns
-    -------
-    nutpie compiled model
-        Its data are replaced for each fit.
-    """
-    import nutpie
-
-    placeholder = daily.prepare(np.array([1.0, 0.0, 2.0]))
-    model = pymc_model(placeholder, HawkesPrior(), negbin=negbin)
-    with warnings.catch_warnings():
-        # Numba remarks that a function with a callback address cannot be cached on disk; nothing to act on.
-        warnings.filterwarnings("ignore", message=".*[Cc]annot cache compiled function")
-        return nutpie.compile_pymc_model(model)
 
 
 def sample(
@@ -220,12 +144,125 @@ def sample(
     Sampled
         Draws and sampler statistics.
     """
-    import nutpie
-
-    with _compiling:
-        compiled = compiled_model(negbin=negbin).with_data(**_shared(data, prior))
+    counts, days, bin_days, width, tail = data.arrays
+    block = np.concatenate(
+        [[len(counts), len(tail), width], prior.array, counts, days, bin_days, tail]
+    )
     rate = (data.n_events + 0.5) / (float(data.days.sum()) + 1.0)
-    start = np.log([0.7 * rate, 0.3, np.exp(prior.array[3]), 0.3][: 4 if negbin else 3])
+    start = np.array([np.log(0.7 * rate), np.log(0.3), prior.array[3], np.log(0.3)])
+    return run_nutpie(
+        _log_density,
+        _natural,
+        block,
+        start[: 4 if negbin else 3],
+        draws=draws,
+        rng=rng,
+        progress=progress,
+        cores=cores,
+    )
+
+
+def sample_times(
+    times: Floats,
+    end: float,
+    prior: HawkesPrior,
+    start: Floats,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    progress: bool | None = None,
+    cores: int | None = None,
+) -> Sampled:
+    """Draw from the posterior in continuous time with NUTS.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Increasing, in days.
+    end : float
+        Length of the window in days.
+    prior : HawkesPrior
+        Prior.
+    start : ndarray, shape (3,)
+        Where the chains begin, on the log scale.
+    draws, rng, progress, cores
+        As for ``sample``.
+
+    Returns
+    -------
+    Sampled
+        Draws and sampler statistics.
+    """
+    block = np.concatenate([[len(times), end], prior.array, times])
+    return run_nutpie(
+        _log_density_of_times,
+        _natural,
+        block,
+        start,
+        draws=draws,
+        rng=rng,
+        progress=progress,
+        cores=cores,
+    )
+
+
+def run_nutpie(
+    log_density: Any,
+    natural: Any,
+    block: Floats,
+    start: Floats,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    progress: bool | None,
+    cores: int | None,
+) -> Sampled:
+    """Sample a compiled density of log parameters.
+
+    Parameters
+    ----------
+    log_density, natural : numba C functions
+        Log-density with gradient, and the parameters that a draw stands for.
+    block : ndarray of float
+        Data that both are handed.
+    start : ndarray, shape (p,)
+        Chains start within one unit of it.
+    draws, rng, progress, cores
+        As for ``sample``.
+
+    Returns
+    -------
+    Sampled
+        Draws and sampler statistics.
+    """
+    import nutpie
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    names = list(NAMES[: len(start)])
+
+    def initial_point(seed: int | None) -> Floats:
+        return start + np.random.default_rng(seed).uniform(-1, 1, len(start))
+
+    compiled = CompiledPyMCModel(
+        dims={},
+        compiled_logp_func=log_density,
+        compiled_expand_func=natural,
+        initial_point_func=initial_point,
+        shared_data={},
+        shared_var_keys={},
+        user_data=block,
+        n_expanded=len(start),
+        shape_info=(
+            names,
+            [slice(i, i + 1) for i in range(len(start))],
+            [() for _ in names],
+        ),
+        logp_func=None,
+        expand_func=None,
+        _n_dim=len(start),
+        _shapes=dict.fromkeys(names, ()),
+        _coords={},
+    )
     raw = nutpie.sample(
         compiled,
         draws=draws,
@@ -235,12 +272,11 @@ def sample(
         seed=int(rng.integers(2**31)),
         save_warmup=False,
         progress_bar=interactive() if progress is None else progress,
-        init_mean=start,
-        target_accept=0.9,
+        target_accept=TARGET_ACCEPT,
     )
     posterior, stats = raw["posterior"], raw["sample_stats"]
     out = np.zeros((CHAINS, draws, 4))
-    for i, name in enumerate(NAMES[: 4 if negbin else 3]):
+    for i, name in enumerate(names):
         out[:, :, i] = posterior[name].to_numpy()
     return Sampled(
         out,

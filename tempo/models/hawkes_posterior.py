@@ -182,7 +182,9 @@ def posterior_peaks(
     free = np.array([True, True, True, negbin])
     rate = (data.n_events + 0.5) / (float(data.days.sum()) + 1.0)
     found: list[tuple[Floats, Floats, float]] = []
-    for half_life in prior.half_life_median_days * np.exp(prior.half_life_log_sd * np.array([-1.5, 0.0, 1.5])):
+    for half_life in prior.half_life_median_days * np.exp(
+        prior.half_life_log_sd * np.array([-1.5, 0.0, 1.5])
+    ):
         start = np.array(
             [math.log(0.7 * rate), math.log(0.3), math.log(math.log(2) / half_life), math.log(0.3)]
         )
@@ -234,9 +236,7 @@ def laplace(
         return np.column_stack([theta, np.zeros((len(theta), 4 - p))])
 
     found = importance_resample(
-        lambda theta: np.asarray(
-            daily.evaluate(*data.arrays, hyper, 1.0, negbin, padded(theta))
-        ),
+        lambda theta: np.asarray(daily.evaluate(*data.arrays, hyper, 1.0, negbin, padded(theta))),
         posterior_peaks(data, prior, negbin=negbin),
         lambda n, generator: np.log(prior.sample(n, generator)[:, :p]),
         lambda theta: prior.log_density(padded(theta), negbin=negbin),

@@ -187,7 +187,7 @@ def _fit_pareto(excess: Floats) -> tuple[float, float]:
 
 
 def _positive(covariance: Floats) -> Floats:
-    """The nearest covariance with eigenvalues in a sane range; a saddle gives a broad proposal, not an error."""
+    """Give the nearest covariance with eigenvalues in a sane range; a saddle gives a broad proposal, not an error."""
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     values = np.clip(np.abs(values), 1e-8, 16.0)
     return np.asarray((vectors * values) @ vectors.T)
@@ -217,7 +217,9 @@ def _proposal_density(
     log_prior: Callable[[Floats], Floats],
 ) -> Floats:
     p = places.shape[1]
-    constant = gammaln((DEGREES + p) / 2) - gammaln(DEGREES / 2) - 0.5 * p * math.log(DEGREES * math.pi)
+    constant = (
+        gammaln((DEGREES + p) / 2) - gammaln(DEGREES / 2) - 0.5 * p * math.log(DEGREES * math.pi)
+    )
     terms = [math.log(PRIOR_SHARE) + log_prior(places)]
     for (centre, covariance), share in zip(components, shares, strict=True):
         away = np.linalg.solve(np.linalg.cholesky(covariance), (places - centre).T)

@@ -95,9 +95,7 @@ def variance(mean: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
     return np.asarray(m + np.asarray(dispersion, dtype=float) * m**2)
 
 
-def draw(
-    mean: ArrayLike, dispersion: ArrayLike, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def draw(mean: ArrayLike, dispersion: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw counts.
 
     Parameters

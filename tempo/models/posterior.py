@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["CHAINS", "assemble"]
+__all__ = ["CHAINS", "assemble", "deal"]
 
 type Floats = NDArray[np.float64]
 
@@ -83,3 +83,29 @@ def assemble(
     }
     tree["posterior"].attrs.update(attributes or {})
     return xr.DataTree.from_dict(tree)
+
+
+def deal(available: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Choose posterior draws for simulated paths, each as often as any other, give or take one.
+
+    Parameters
+    ----------
+    available, wanted : int
+        Number of draws and of paths.
+    rng : numpy.random.Generator
+        Shuffles.
+
+    Returns
+    -------
+    ndarray of int64, shape (wanted,)
+        Row numbers in random order.
+
+    Examples
+    --------
+    >>> sorted(deal(2, 4, np.random.default_rng(1)).tolist())
+    [0, 0, 1, 1]
+    """
+    rows = np.concatenate(
+        [rng.permutation(available) for _ in range(-(-wanted // available))] or [np.empty(0, int)]
+    )
+    return np.asarray(rng.permutation(rows[:wanted]), dtype=np.int64)

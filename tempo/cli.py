@@ -1,0 +1,438 @@
+"""The command line: parse, call, print.
+
+Exit codes: 0, done; 1, something is wrong with the data or with what was asked, and a message says what; 2, the
+command itself was not understood.
+
+Libraries are loaded inside the commands that need them, so that ``tempo --help`` answers at once. Text that comes from
+files or from the user is printed as it is: it is never read as markup, and control characters are taken out of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import tempo
+from tempo.errors import OptionError, TempoError, WindowError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tempo.briefing.analysis import Progress
+    from tempo.data.incidents import Incidents
+    from tempo.forecasting.scenarios import Scenario
+
+__all__ = ["app", "main"]
+
+#: What `tempo brief` answers when it is given no file: the question that tempo was made for.
+CASE = "iraq-coalition"
+CASE_RULE = "killed > 0 or munitions >= 10"
+CASE_LABEL = "heavy strikes"
+CASE_QUESTION = "One heavy strike every two to three months, or the start of an escalation?"
+CASE_SCENARIOS = ("sporadic=2-3 months", "escalation=x3-8")
+
+_ESCALATION_ONSET = "30D"
+_SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+app = typer.Typer(
+    name="tempo",
+    help="Forecast the tempo of attacks: from a file of incidents to a briefing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done; 1 something is wrong with the data or the request; 2 the command was not understood.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(
+    help="Data sets that come with tempo.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(data_app, name="data")
+
+
+# -- options that several commands share -------------------------------------------------------------------------
+
+_Schema = Annotated[
+    str, typer.Option(help="What the columns mean: auto, ucdp-ged, acled, gtd or tempo.")
+]
+_Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=COLUMN",
+        help="tempo's name for a column of the file; may be repeated.",
+    ),
+]
+_Window = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        metavar="START END",
+        help="First day that was watched, and first day that no longer was.",
+    ),
+]
+_Gap = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="START/END", help="Days inside the window that nobody watched; may be repeated."
+    ),
+]
+_DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="How to read 03/04/2020.", show_default=False),
+]
+_Unknown = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", help="A cell that means unknown, such as -99; may be repeated."),
+]
+_Sheet = Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.")]
+_Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tempo {tempo.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Forecast the tempo of attacks: from a file of incidents to a briefing."""
+
+
+@app.command()
+def brief(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Incidents: CSV, Excel, Parquet or JSON lines. Left out: the shipped chronology.",
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Nothing from this day on is used. [default: end of the window]"
+        ),
+    ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(metavar="EXPR", help='What counts, such as "killed > 0 or munitions >= 10".'),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="What is counted, in the plural. [default: attacks]")
+    ] = None,
+    window: _Window = None,
+    gap: _Gap = None,
+    schema: _Schema = "auto",
+    column: _Column = None,
+    day_first: _DayFirst = None,
+    unknown: _Unknown = None,
+    sheet: _Sheet = None,
+    encoding: _Encoding = None,
+    horizon: Annotated[str, typer.Option(help="Longest horizon, in days or weeks.")] = "90D",
+    question: Annotated[
+        str | None, typer.Option(help="What the briefing answers; its title.")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=STORY",
+            help='A scenario: "sporadic=2-3 months" is a steady rate, "escalation=x3-8" a multiple of the past one, '
+            "begun within the last 30 days. Name at least two.",
+        ),
+    ] = None,
+    prior: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="P",
+            help="Probability of each scenario before the data, in their order. [default: equal]",
+        ),
+    ] = None,
+    prob: Annotated[float, typer.Option(help="Content of every interval.")] = 0.9,
+    words: Annotated[
+        Literal["icd203", "phia"], typer.Option(help="Vocabulary of likelihood.")
+    ] = "icd203",
+    paper: Annotated[Literal["a4", "letter"], typer.Option(help="Size of the page.")] = "a4",
+    method: Annotated[
+        Literal["laplace", "nuts", "mle"], typer.Option(help="Engine of the Hawkes fit.")
+    ] = "laplace",
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 7,
+    override: Annotated[
+        bool, typer.Option("--override", help="Write it although a model did not converge.")
+    ] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the PDF.")] = Path(
+        "briefing.pdf"
+    ),
+) -> None:
+    """Write a briefing as a PDF."""
+    with _reporting():
+        from tempo.briefing.pdf import write_briefing
+
+        if file is None:
+            _only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
+            incidents = tempo.load_dataset(CASE)
+            if rule is None:
+                rule, label = CASE_RULE, label or CASE_LABEL
+                question = question or CASE_QUESTION
+                scenario = scenario or list(CASE_SCENARIOS)
+        else:
+            try:
+                incidents = tempo.read_incidents(
+                    file,
+                    schema,
+                    _columns(column),
+                    _window(window, gap),
+                    label=label or "attacks",
+                    dayfirst=day_first,
+                    unknown=unknown or (),
+                    sheet=sheet,
+                    encoding=encoding,
+                )
+            except WindowError as error:
+                if window is None:
+                    raise WindowError(
+                        f"{error} Here it is said with --window START END."
+                    ) from error
+                raise
+        counted = incidents if rule is None else incidents.where(rule, label)
+        cut = counted.window.end if as_of is None else as_of
+        with _progress() as progress:
+            briefing = write_briefing(
+                output,
+                counted,
+                question=question or _question(counted.label, horizon),
+                as_of=cut,
+                horizon=horizon,
+                scenarios=_scenarios(scenario, counted.before(cut)) if scenario else None,
+                prior=prior,
+                prob=prob,
+                words=words,
+                paper=paper,
+                incidents=incidents,
+                method=method,
+                rng=seed,
+                override=override,
+                progress=progress,
+            )
+        findings = briefing.findings
+        for notice in findings.notices:
+            _say(f"Note: {notice}", style="yellow")
+        for judgement in findings.judgements:
+            _say(f"- {judgement.sentence}")
+        _say(f"{briefing.path} ({briefing.pages} pages)", style="bold")
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Incidents: CSV, Excel, Parquet or JSON lines.")
+    ],
+    window: _Window = None,
+    gap: _Gap = None,
+    schema: _Schema = "auto",
+    column: _Column = None,
+    day_first: _DayFirst = None,
+    unknown: _Unknown = None,
+    sheet: _Sheet = None,
+    encoding: _Encoding = None,
+    limit: Annotated[int, typer.Option(min=0, help="Problems to print; 0 prints all.")] = 50,
+) -> None:
+    """Say what is wrong with a file, row by row; exit with 1 if it cannot be used."""
+    with _reporting():
+        found = tempo.check_file(
+            file,
+            schema,
+            _columns(column),
+            _window(window, gap),
+            dayfirst=day_first,
+            unknown=unknown or (),
+            sheet=sheet,
+            encoding=encoding,
+        )
+        problems = found.problems
+        shown = problems if limit == 0 else problems.head(limit)
+        for _, problem in shown.iterrows():
+            _say_problem(problem)
+        if len(shown) < len(problems):
+            _say(f"… and {len(problems) - len(shown):,} more; --limit 0 prints all.")
+        _say(found.describe(), style="bold")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets that come with tempo."""
+    with _reporting():
+        for name, row in tempo.list_datasets().iterrows():
+            _say(str(name), style="bold")
+            _say(f"  {row['title']}, version {row['version']}, {row['licence']}")
+            _say(f"  complete in [{row['start']:%Y-%m-%d}, {row['end']:%Y-%m-%d})")
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="Name of the data set.")],
+    folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path(),
+) -> None:
+    """Copy a data set, with its codebook, into a new folder of its name."""
+    with _reporting():
+        from tempo.data.library import copy_dataset
+
+        _say(str(copy_dataset(name, folder)))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# -- what was asked ----------------------------------------------------------------------------------------------
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str] | None:
+    """Give the mapping that ``--column NAME=COLUMN`` says."""
+    if not pairs:
+        return None
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, column = pair.partition("=")
+        if not (sign and name.strip() and column.strip()):
+            raise OptionError(
+                f"--column is {pair!r}; expected tempo's name, an equals sign and the name in the file, such as "
+                "killed=deaths."
+            )
+        if name.strip() in mapping:
+            raise OptionError(f"--column names {name.strip()!r} twice; name each once.")
+        mapping[name.strip()] = column.strip()
+    return mapping
+
+
+def _window(pair: tuple[str, str] | None, gaps: list[str] | None) -> tempo.Window | None:
+    if pair is None:
+        if gaps:
+            raise OptionError("--gap needs --window START END, in which it lies.")
+        return None
+    return tempo.Window(pair[0], pair[1], [gap.split("/") for gap in gaps or ()])
+
+
+def _only_with_a_file(**options: object) -> None:
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise OptionError(
+            f"{', '.join(given)} says how to read a file, but no file was given. Name the file, or leave it away."
+        )
+
+
+def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
+    """Give the scenarios that ``--scenario NAME=STORY`` says."""
+    made = []
+    for text in stories:
+        name, sign, story = (part.strip() for part in text.partition("="))
+        if not (sign and name and story):
+            raise OptionError(
+                f'--scenario is {text!r}; expected a name, an equals sign and a story, such as "sporadic=2-3 months" '
+                'or "escalation=x3-8".'
+            )
+        if story[0] in "x×":
+            made.append(
+                tempo.Scenario.escalation(
+                    past, _multiple(story, text), onset=_ESCALATION_ONSET, name=name
+                )
+            )
+        else:
+            made.append(tempo.Scenario.every(story, name))
+    return made
+
+
+def _multiple(story: str, text: str) -> tuple[float, float]:
+    low, sign, high = story.replace("×", "x").replace("–", "-").partition("-")
+    try:
+        return float(low.strip(" x")), float(high.strip(" x")) if sign else float("nan")
+    except ValueError:
+        raise OptionError(
+            f"--scenario is {text!r}; a multiple of the past rate is written x3-8, the lower one first."
+        ) from None
+
+
+def _question(label: str, horizon: str) -> str:
+    from tempo.forecasting.spans import days_of
+
+    return f"How many {label} are to be expected in the next {days_of(horizon)} days, and is their tempo changing?"
+
+
+# -- what is printed ---------------------------------------------------------------------------------------------
+
+
+def _clean(text: str) -> str:
+    """Take out control characters, so that no file can steer a terminal; line ends stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)
+
+
+def _say(text: str, *, style: str = "", error: bool = False) -> None:
+    console = Console(stderr=error, highlight=False, soft_wrap=True)
+    console.print(Text(_clean(text), style=style))
+
+
+def _say_problem(problem: pd.Series[Any]) -> None:
+    import pandas as pd
+
+    severity = str(problem["severity"])
+    where = [] if pd.isna(problem["row"]) else [f"row {problem['row']}"]
+    where += [str(problem["column"])] if problem["column"] else []
+    value = f" ({problem['value']!r})" if problem["value"] else ""
+    line = Text(f"{severity:<8}", style=_SEVERITY_STYLES.get(severity, ""))
+    place = f"{', '.join(where)}: " if where else ""
+    rest = f"{str(problem['rule']).rstrip('.')}{value}. {problem['remedy']}".rstrip()
+    line.append(_clean(place + rest), style="not bold not dim default")
+    Console(highlight=False, soft_wrap=True).print(line)
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Turn errors of tempo into a message and exit code 1, and print warnings so that they can be read."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for meant_for_developers in (
+            DeprecationWarning,
+            PendingDeprecationWarning,
+            ResourceWarning,
+        ):
+            warnings.simplefilter("ignore", meant_for_developers)
+        failure: TempoError | None = None
+        try:
+            yield
+        except TempoError as error:
+            failure = error
+    for message in dict.fromkeys(str(item.message) for item in caught):
+        _say(f"Warning: {message}", style="yellow", error=True)
+    if failure is not None:
+        _say(f"Error: {failure}", style="bold red", error=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Show a bar on a terminal; say nothing where the output is kept in a file."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=1.0)
+        yield lambda text, share: bar.update(task, description=text, completed=share)

@@ -1,0 +1,673 @@
+"""A changepoint fit: what the exact posterior says, as tables that carry dates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import nbinom, poisson
+
+from tempo.data.counts import Counts, as_counts
+from tempo.data.rounding import counted, interval, number, percent, plural
+from tempo.errors import DataError, OptionError
+from tempo.models.changepoint_forecast import simulate
+from tempo.models.changepoint_grid import Bins, Grid
+from tempo.models.changepoint_posterior import Partitions, Posterior, one_step
+from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN
+from tempo.models.checks import count_checks
+from tempo.models.posterior import CHAINS, assemble
+from tempo.models.provenance import Provenance
+from tempo.randomness import RNGLike, resolve
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from tempo.models.changepoints import Changepoints
+
+__all__ = ["ChangepointsFit"]
+
+type Floats = NDArray[np.float64]
+
+_PROB = 0.9
+_DRAWS = 4_000  # joint draws behind intervals of rates
+_DRAWN_NUMBERS = 20_000_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChangepointsFit:
+    """The exact posterior of a rate with changepoints.
+
+    Nothing is sampled except where it says so: evidence, number of changes, their dates with intervals, and mean
+    rates are exact. Limits of rates are quantiles of 4,000 exact joint draws, always the same ones.
+
+    Attributes
+    ----------
+    model : Changepoints
+        The specification.
+    parts : tuple of Posterior
+        One posterior, or one for each imputed series; their mixture is reported.
+    base : Counts
+        What was fitted first (the first series where dates were imputed).
+    seed : str
+        What to pass as ``rng`` to get the same fit; empty where nothing was random.
+    notes : tuple of str
+        Choices and doubts, as sentences.
+    added : tuple of Counts or int
+        Bins that came by ``update``.
+    """
+
+    model: Changepoints
+    parts: tuple[Posterior, ...] = field(repr=False)
+    base: Counts = field(repr=False)
+    seed: str = ""
+    notes: tuple[str, ...] = ()
+    added: tuple[Counts | int, ...] = field(default=(), repr=False)
+
+    name: str = "Changepoints"
+
+    # ------------------------------------------------------------------ what was fitted
+
+    @cached_property
+    def counts(self) -> Counts:
+        """What was fitted, with the bins that came by ``update``."""
+        if not self.added:
+            return self.base
+        step = pd.tseries.frequencies.to_offset(self.base.freq)
+        values: list[float] = [float(v) for v in self.base.to_numpy(dtype=float)]
+        exposure: list[float] = [float(v) for v in self.base.exposure]
+        for more in self.added:
+            if isinstance(more, Counts):
+                values.extend(float(v) for v in more.to_numpy(dtype=float))
+                exposure.extend(float(v) for v in more.exposure)
+            else:
+                values.append(float(more))
+                exposure.append(1.0)
+        return Counts.build(
+            np.nan_to_num(np.array(values)),
+            pd.date_range(self.base.index[0], periods=len(values), freq=step, unit="us"),
+            np.array(exposure),
+            freq=self.base.freq,
+            window=None,
+            label=self.base.label,
+            rule=self.base.rule,
+            source=self.base.source,
+            cutoff=None,
+            n_imputed=self.base.n_imputed,
+        )
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How to make this fit again."""
+        return Provenance.of(
+            self.counts, model=self.model, method="exact", seed=self.seed, notes=self.notes
+        )
+
+    @cached_property
+    def grid(self) -> pd.DataFrame:
+        """The priors that were averaged over: prior and posterior probability, log evidence, one row for each cell.
+
+        Columns ``shape``, ``rate``, ``prior_mean`` (per bin), ``dispersion`` for negbin, ``hazard`` (not with
+        ``n_changes``), ``prior``, ``log_evidence``, ``probability``.
+        """
+        grid = self._priors
+        cells, hazards = self.parts[0].table.shape
+        table = np.stack([part.table for part in self.parts])
+        by_hazard = grid.log_odds_prior if grid.n_changes is None else np.zeros(1)
+        columns: dict[str, Floats] = {
+            "shape": np.repeat(grid.shape, hazards),
+            "rate": np.repeat(grid.rate, hazards),
+        }
+        mean = grid.shape / (grid.shape + grid.rate if grid.family == BERNOULLI else grid.rate)
+        columns["prior_mean"] = np.repeat(mean, hazards)
+        if grid.family == NEGBIN:
+            columns["dispersion"] = np.repeat(1 / grid.size, hazards)
+        if grid.n_changes is None:
+            columns["hazard"] = np.tile(grid.hazard, cells)
+        columns["prior"] = np.exp(grid.log_prior[:, None] + by_hazard).ravel()
+        columns["log_evidence"] = (logsumexp(table, axis=0) - math.log(len(table))).ravel()
+        columns["probability"] = np.mean([part.weights for part in self.parts], axis=0).ravel()
+        return pd.DataFrame(columns)
+
+    # ------------------------------------------------------------------ exact answers
+
+    @cached_property
+    def log_evidence(self) -> float:
+        """Log marginal likelihood of the counts, everything else averaged over."""
+        values = [part.log_evidence for part in self.parts]
+        return float(logsumexp(values) - math.log(len(values)))
+
+    @cached_property
+    def log_evidence_bound(self) -> float:
+        """How much larger the log evidence may be at most, because runs of negligible weight were dropped."""
+        return max(part.log_evidence_bound for part in self.parts)
+
+    @cached_property
+    def n_changes(self) -> pd.Series:
+        """P(k changes), indexed by k = 0, 1, …"""
+        numbers = [part.number for part in self.parts]
+        longest = max(len(n) for n in numbers)
+        mean = np.mean([np.pad(n, (0, longest - len(n))) for n in numbers], axis=0)
+        index = pd.RangeIndex(longest, name="n_changes")
+        return pd.Series(mean, index=index, name="probability")
+
+    @cached_property
+    def change_probability(self) -> pd.Series:
+        """P(a new regime begins with each bin), indexed by bin start; missing where nothing was observed."""
+        mean = np.mean([part.change_probability for part in self.parts], axis=0)
+        return self._by_bin(mean).rename("change_probability")
+
+    @cached_property
+    def most_probable(self) -> pd.DatetimeIndex:
+        """First bins of the new regimes in the single most probable placement, its number of changes included.
+
+        At the most probable cell of the grid (and first imputed series). It tends to have fewer changes than are
+        expected, because two half-certain dates are each left out; see ``segments`` for the most probable number.
+        """
+        part = self.parts[0]
+        return self._index[part.bins.position[part.most_probable(self._priors.n_changes)]]
+
+    @property
+    def segments(self) -> pd.DataFrame:
+        """The regimes at the most probable number of changes, with 90 % intervals; see ``segment_table``."""
+        return self.segment_table(_PROB)
+
+    @property
+    def rate(self) -> pd.DataFrame:
+        """The rate in each bin: mean, and 90 % limits; see ``rate_table``."""
+        return self.rate_table(_PROB)
+
+    def segment_table(self, prob: float = _PROB) -> pd.DataFrame:
+        """Tabulate the regimes, given the most probable number of changes.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each regime: ``start`` (first bin, in the most probable placement of that number of changes),
+            ``start_low`` and ``start_high`` (the shortest stretch of bins around it that holds the date of this
+            change with probability ``prob``), ``rate``, ``rate_low``, ``rate_high`` (events per bin: posterior mean
+            and central interval, uncertainty about the dates included), the same ``rate_per_day``, and
+            ``probability`` (that the rate changed between ``start_low`` and ``start_high`` at all, whatever the
+            number of changes; 1 for the first row). ``attrs`` holds ``prob``, ``n_changes`` and ``p_n_changes``.
+        """
+        _check_prob(prob)
+        tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_segments", {})
+        if prob not in tables:
+            tables[prob] = self._segment_table(prob)
+        return tables[prob].copy()
+
+    def _segment_table(self, prob: float) -> pd.DataFrame:
+        k = int(self.n_changes.to_numpy().argmax())
+        share = np.array([part.number[k] if k < len(part.number) else 0.0 for part in self.parts])
+        share /= share.sum()
+        used = [
+            (w, part, part.given(k)) for w, part in zip(share, self.parts, strict=True) if w > 0
+        ]
+        dates = np.asarray(sum(w * given.dates for w, _, given in used))
+        mean = np.asarray(sum(w * given.mean for w, _, given in used))
+        if len(used) == 1:
+            starts = used[0][1].most_probable(k)
+        else:
+            starts = np.array(
+                [np.searchsorted(np.cumsum(p), 0.5 * p.sum()) for p in dates], dtype=int
+            )
+        rates = np.concatenate(
+            [
+                part.sample(max(int(_DRAWS * w), 200), np.random.default_rng(0), k).rate.reshape(
+                    -1, k + 1
+                )
+                for w, part, _ in used
+            ]
+        )
+        low, high = np.quantile(rates, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        spans = [_shortest(p, int(s), prob) for p, s in zip(dates, starts, strict=True)]
+        position = self.parts[0].bins.position
+        labels = self._index
+        first = np.array([0, *position[starts]])
+        table = pd.DataFrame(
+            {
+                "start": labels[first],
+                "start_low": labels[np.array([0, *(position[a] for a, _ in spans)])],
+                "start_high": labels[np.array([0, *(position[b] for _, b in spans)])],
+                "rate": mean,
+                "rate_low": low,
+                "rate_high": high,
+            },
+            index=pd.RangeIndex(1, k + 2, name="segment"),
+        )
+        for column in ("rate", "rate_low", "rate_high"):
+            table[column.replace("rate", "rate_per_day")] = table[column] / self._bin_days
+        table["probability"] = [1.0, *(self._p_change_within(a, b) for a, b in spans)]
+        table.attrs = {"prob": prob, "n_changes": k, "p_n_changes": float(self.n_changes.iloc[k])}
+        return table
+
+    def rate_table(self, prob: float = _PROB) -> pd.DataFrame:
+        """Tabulate the rate in each bin.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by bin start: ``mean`` (exact), ``low``, ``high`` (events per whole bin), and ``per_day`` (the
+            mean); missing where nothing was observed.
+        """
+        _check_prob(prob)
+        tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_rates", {})
+        if prob not in tables:
+            mean = np.mean([part.rate_moments[0] for part in self.parts], axis=0)
+            low, high = self._rate_limits(prob)
+            table = pd.DataFrame(
+                {
+                    "mean": self._by_bin(mean),
+                    "low": self._by_bin(low),
+                    "high": self._by_bin(high),
+                }
+            )
+            table["per_day"] = table["mean"] / self.counts.bin_days
+            table.attrs = {"prob": prob}
+            tables[prob] = table
+        return tables[prob].copy()
+
+    # ------------------------------------------------------------------ draws, updates, forecasts
+
+    def sample(self, draws: int = 1_000, rng: RNGLike = None) -> pd.DataFrame:
+        """Draw changes and rates together from their exact joint posterior.
+
+        Parameters
+        ----------
+        draws : int, default 1000
+            Independent draws.
+        rng : int, Generator or None
+            Source of randomness.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each regime of each draw: ``draw``, ``segment`` (1, 2, …), ``start`` (first bin), ``rate``
+            (events per bin).
+
+        Examples
+        --------
+        >>> from tempo.models.changepoints import Changepoints
+        >>> weeks = pd.date_range("2020-01-06", periods=40, freq="7D")
+        >>> fit = Changepoints(n_changes=1).fit(pd.Series([1] * 20 + [9] * 20, index=weeks))
+        >>> fit.sample(500, rng=1).groupby("segment")["start"].median().dt.strftime("%Y-%m-%d").tolist()
+        ['2020-01-06', '2020-05-25']
+        """
+        if draws < 1:
+            raise OptionError(f"draws is {draws}; expected at least 1.")
+        drawn = [
+            (part.bins.position, found, first)
+            for part, found, first in self._sampled(draws, resolve(rng).generator)
+        ]
+        start = np.concatenate([np.where(f.start == 0, 0, p[f.start]) for p, f, _ in drawn])
+        draw = np.concatenate([f.draw + first for _, f, first in drawn])
+        opening = np.flatnonzero(np.append(True, draw[1:] != draw[:-1]))
+        segment = np.arange(draw.size) - np.repeat(opening, np.diff(np.append(opening, draw.size)))
+        return pd.DataFrame(
+            {
+                "draw": draw,
+                "segment": segment + 1,
+                "start": self._index[start],
+                "rate": np.concatenate([f.rate for _, f, _ in drawn]),
+            }
+        )
+
+    def update(self, counts: pd.Series | int) -> ChangepointsFit:
+        """Add the bins that follow, without starting again: the run-length filter takes one bin at a time.
+
+        The priors stay those of this fit, also where they were learned from the series so far.
+
+        Parameters
+        ----------
+        counts : Counts, Series or int
+            The bins right after the last one; a whole number stands for the next bin, fully observed.
+
+        Returns
+        -------
+        ChangepointsFit
+            A new fit, the same as one to the whole series under the same priors.
+        """
+        if isinstance(counts, int | np.integer):
+            if counts < 0:
+                raise DataError(f"the count of the next bin is {counts}; expected 0 or more.")
+            more: Counts | int = int(counts)
+            values, exposure = np.array([float(more)]), np.ones(1)
+        else:
+            more = self._following(counts)
+            values = more.to_numpy(dtype=float)
+            exposure = np.where(np.isnan(values), 0.0, more.exposure.to_numpy(dtype=float))
+        if self._priors.family == BERNOULLI:
+            values = np.minimum(values, 1.0)
+        bins = Bins.of(np.nan_to_num(values), exposure)
+        return ChangepointsFit(
+            self.model,
+            tuple(part.updated(bins) for part in self.parts),
+            self.base,
+            self.seed,
+            self.notes,
+            (*self.added, more),
+        )
+
+    def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Simulate the bins after the last one.
+
+        A new regime may begin with each of them, with the hazard; given a number of changes, none does.
+
+        Parameters
+        ----------
+        n_bins : int
+            How many bins.
+        draws : int
+            How many paths.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of int64, shape (draws, n_bins)
+            Events in each bin, uncertainty about everything included.
+        """
+        shares = rng.permutation(np.arange(draws) % len(self.parts))
+        out = np.empty((draws, n_bins), dtype=np.int64)
+        for i, part in enumerate(self.parts):
+            mine = shares == i
+            out[mine] = simulate(part, n_bins, int(mine.sum()), rng)
+        return out
+
+    # ------------------------------------------------------------------ judging and reporting
+
+    def check(self, rng: RNGLike = 0) -> pd.DataFrame:
+        """Check one-step predictions, each bin from those before it, at the most probable cell of the grid.
+
+        Parameters
+        ----------
+        rng : int or Generator, default 0
+            For the randomised residuals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each check: statistic, threshold, passed, meaning.
+        """
+        part = self.parts[0]
+        below, at, mean, variance = one_step(part)
+        return count_checks(
+            part.bins.counts,
+            part.bins.exposure,
+            below,
+            at,
+            mean,
+            variance,
+            resolve(rng).generator,
+        )
+
+    def sensitivity(self) -> pd.DataFrame:
+        """Show what other priors would have said.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each hazard (a quarter, once and four times the posterior mean) and shape of the rate prior
+            (1/2, 1, 2, mean as fitted): ``hazard``, ``shape``, ``rate``, ``log_evidence``, ``expected_changes``,
+            ``p_no_change`` and ``most_probable`` number of changes.
+        """
+        from tempo.models.changepoint_posterior import solve
+
+        weights = self.grid["probability"].to_numpy()
+        grid = self._priors
+        mean = math.exp(float(weights @ np.log(self.grid["shape"] / self.grid["rate"])))
+        hazard = (
+            float(weights @ self.grid["hazard"]) if "hazard" in self.grid else float(grid.hazard[0])
+        )
+        size = (
+            np.array([1 / float(weights @ self.grid["dispersion"])])
+            if grid.family == NEGBIN
+            else np.ones(1)
+        )
+        rows = []
+        for factor in (0.25, 1.0, 4.0):
+            for shape in (0.5, 1.0, 2.0):
+                h = min(factor * hazard, 0.5)
+                prior = Grid(
+                    grid.family,
+                    np.array([shape]),
+                    np.array([shape / mean]),
+                    size,
+                    np.zeros(1),
+                    np.array([h / (1 - h)]),
+                    np.zeros(1),
+                )
+                solved = solve(self.parts[0].bins, prior)
+                p = solved.number
+                rows.append(
+                    (
+                        h,
+                        shape,
+                        shape / mean,
+                        solved.log_evidence,
+                        float(p @ np.arange(p.size)),
+                        float(p[0]),
+                        int(p.argmax()),
+                    )
+                )
+        columns = ["hazard", "shape", "rate", "log_evidence", "expected_changes", "p_no_change"]
+        return pd.DataFrame(rows, columns=[*columns, "most_probable"])
+
+    @cached_property
+    def posterior(self) -> xr.DataTree:
+        """A thousand joint draws with log-likelihood and data, as ArviZ expects them.
+
+        Variables ``n_changes``, ``rate_first``, ``rate_last`` (events per bin) and ``changed`` (the last rate over
+        the first). The log-likelihood of each bin is given the rate of its regime in that draw.
+        """
+        draws, part = 250 * CHAINS, self.parts[0]
+        found = part.sample(draws, np.random.default_rng(0))
+        opening = np.flatnonzero(np.append(True, found.draw[1:] != found.draw[:-1]))
+        closing = np.append(opening[1:], found.draw.size) - 1
+        rate = np.repeat(found.rate, found.end - found.start).reshape(draws, len(part.bins))
+        y, e = part.bins.counts, part.bins.exposure
+        if self._priors.family == BERNOULLI:
+            log_likelihood = np.log(np.where(y > 0, rate, 1 - rate))
+        elif self._priors.family == NEGBIN:
+            size = self._priors.size[found.cell[opening]][:, None]
+            log_likelihood = nbinom.logpmf(y, size * e, size / (size + rate))
+        else:
+            log_likelihood = poisson.logpmf(y, rate * e)
+        parameters = {
+            "n_changes": (closing - opening).astype(float),
+            "rate_first": found.rate[opening],
+            "rate_last": found.rate[closing],
+            "changed": found.rate[closing] / found.rate[opening],
+        }
+        return assemble(
+            {key: value.reshape(CHAINS, -1) for key, value in parameters.items()},
+            self.counts,
+            log_likelihood=log_likelihood.reshape(CHAINS, -1, len(part.bins)),
+            attributes={"model": repr(self.model), "method": "exact"},
+        )
+
+    def summary(self, prob: float = _PROB) -> pd.DataFrame:
+        """Tabulate the regimes and the number of changes.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each regime, as in ``segment_table``.
+        """
+        return self.segment_table(prob)
+
+    def describe(self) -> str:
+        """Say in a few sentences what was found, "no change" included.
+
+        Returns
+        -------
+        str
+            For a reader who is no statistician.
+        """
+        table = self.segments
+        k, chance = table.attrs["n_changes"], table.attrs["p_n_changes"]
+        events = counted(self.counts.events, self.counts.label)
+        unit, scale = self._unit
+        none = float(self.n_changes.iloc[0])
+
+        def pace(row: int) -> str:
+            r = table.iloc[row]
+            limits = interval(scale * r["rate_low"], scale * r["rate_high"])
+            return f"{number(scale * r['rate'])} {unit} ({limits})"
+
+        if k == 0:
+            text = [
+                f"The {events} show no clear change of pace: {percent(none)} that there was none.",
+                f"The pace is about {pace(0)}, 90 % interval.",
+            ]
+        else:
+            word = "change" if k == 1 else "changes"
+            given = (
+                "was fixed"
+                if self._priors.n_changes is not None
+                else f"has probability {percent(chance)}"
+            )
+            text = [
+                f"The pace of {plural(self.counts.label)} changed: {percent(1 - none)} that it did. "
+                f"{counted(k, word)} {given}; then, with 90 % intervals:",
+                f"it began at {pace(0)};",
+            ]
+            for row in range(1, k + 1):
+                r = table.iloc[row]
+                when = f"{r['start']:%Y-%m-%d} ({r['start_low']:%Y-%m-%d} to {r['start_high']:%Y-%m-%d})"
+                end = "." if row == k else ";"
+                text.append(f"from {when} it was {pace(row)}{end}")
+        return " ".join([*text, *self.notes])
+
+    def __repr__(self) -> str:
+        table = self.n_changes
+        k = int(table.to_numpy().argmax())
+        return (
+            f"ChangepointsFit({self.model.observation}: {counted(k, 'change')} most probable "
+            f"({percent(float(table.iloc[k]))}), none {percent(float(table.iloc[0]))}, "
+            f"{self.counts.events} events, {len(self.counts)} bins)"
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    @property
+    def _priors(self) -> Grid:
+        return self.parts[0].grid
+
+    @property
+    def _index(self) -> pd.DatetimeIndex:
+        return self.counts.bin_starts
+
+    @property
+    def _bin_days(self) -> float:
+        return float(self.counts.bin_days.mean())
+
+    @property
+    def _unit(self) -> tuple[str, float]:
+        days = self._bin_days
+        if days < 27:
+            return "in 30 days", 30 / days
+        return ("a year", 1.0) if 360 < days < 370 else ("in each bin", 1.0)
+
+    def _by_bin(self, values: Floats) -> pd.Series:
+        out = np.full(self.parts[0].bins.n_bins, np.nan)
+        out[self.parts[0].bins.position] = values
+        return pd.Series(out, index=self._index)
+
+    def _following(self, counts: pd.Series) -> Counts:
+        end = self.counts.end
+        more = counts
+        if not isinstance(counts, Counts) and isinstance(counts, pd.Series) and len(counts) < 3:
+            more = counts.copy()  # too short to tell its frequency, which is ours
+            if isinstance(more.index, pd.DatetimeIndex) and len(more):
+                step = pd.tseries.frequencies.to_offset(self.base.freq)
+                regular = pd.date_range(more.index[0], periods=len(more), freq=step)
+                if (regular == more.index).all():
+                    more.index = regular
+        checked = as_counts(more)
+        if checked.bin_starts[0] != end or checked.freq != self.base.freq:
+            raise DataError(
+                f"the new bins start {checked.bin_starts[0]:%Y-%m-%d} with frequency {checked.freq!r}; expected bins of "
+                f"{self.base.freq!r} from {end:%Y-%m-%d} on, where this fit ends. Fill bins that nobody watched with NaN."
+            )
+        return checked
+
+    def _sampled(
+        self, draws: int, generator: np.random.Generator
+    ) -> list[tuple[Posterior, Partitions, int]]:
+        """Joint draws of each part, as many of each, with the number of the first."""
+        out, first = [], 0
+        for i, part in enumerate(self.parts):
+            mine = draws // len(self.parts) + (i < draws % len(self.parts))
+            if mine:
+                out.append((part, part.sample(mine, generator), first))
+            first += mine
+        return out
+
+    @cached_property
+    def _drawn(self) -> list[tuple[Posterior, Partitions, int]]:
+        return self._sampled(_DRAWS, np.random.default_rng(0))
+
+    def _p_change_within(self, low: int, high: int) -> float:
+        """P(at least one change before observed bins ``low`` to ``high``), from joint draws."""
+        hits = [
+            np.unique(found.draw[(found.start >= low) & (found.start <= high)]).size
+            for _, found, _ in self._drawn
+        ]
+        return sum(hits) / _DRAWS
+
+    def _rate_limits(self, prob: float) -> tuple[Floats, Floats]:
+        """Quantiles of the rate over joint draws, worked out only where some draw changes."""
+        m = len(self.parts[0].bins)
+        cuts = np.unique(np.concatenate([found.start for _, found, _ in self._drawn]))
+        kept = int(np.clip(_DRAWN_NUMBERS // cuts.size, 400, _DRAWS))
+        blocks = []
+        for part_number, (_, found, _) in enumerate(self._drawn):
+            first = kept // len(self.parts) + (part_number < kept % len(self.parts))
+            use = found.draw < first
+            lengths = np.searchsorted(cuts, found.end[use]) - np.searchsorted(
+                cuts, found.start[use]
+            )
+            blocks.append(np.repeat(found.rate[use], lengths).reshape(-1, cuts.size))
+        levels = [(1 - prob) / 2, (1 + prob) / 2]
+        low, high = np.quantile(np.concatenate(blocks), levels, axis=0)
+        spread = np.diff(np.append(cuts, m))
+        return np.repeat(low, spread), np.repeat(high, spread)
+
+
+def _shortest(chance: Floats, around: int, prob: float) -> tuple[int, int]:
+    """Shortest stretch that contains ``around`` and holds at least ``prob`` of the chance; first and last position."""
+    total = np.concatenate([[0.0], np.cumsum(chance)])
+    lows = np.arange(around + 1)
+    wanted = np.minimum(total[lows] + prob * total[-1] * (1 - 1e-12), total[-1])
+    highs = np.maximum(np.searchsorted(total, wanted, side="left"), around + 1)
+    highs = np.where(highs > len(chance), len(chance) + 10**9, highs)
+    enough = total[np.minimum(highs, len(chance))] - total[lows] >= prob * total[-1] * (1 - 1e-9)
+    length = np.where(enough, highs - lows, 2 * 10**9)
+    best = int(np.argmin(length))
+    return int(lows[best]), int(min(highs[best], len(chance))) - 1
+
+
+def _check_prob(prob: float) -> None:
+    if not 0 < prob < 1:
+        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

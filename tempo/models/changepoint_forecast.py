@@ -1,0 +1,84 @@
+"""What comes after the last bin of a changepoint posterior: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempo.models.changepoint_grid import Grid
+from tempo.models.changepoint_posterior import Posterior, draw_rates
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA
+
+__all__ = ["current", "simulate"]
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+
+
+def current(
+    posterior: Posterior, draws: int, generator: np.random.Generator
+) -> tuple[Floats, Integers, Floats]:
+    """Draw the rate of the regime that lasts at the end, the cell of its prior, and the odds of a change.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Filtered to the last bin.
+    draws : int
+        How many.
+    generator : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    rate : ndarray, shape (draws,)
+        Events per whole bin.
+    cell : ndarray of int, shape (draws,)
+        Cell of the grid.
+    odds : ndarray, shape (draws,)
+        Odds of a change in a bin; 0 where the number of changes was given.
+    """
+    grid = posterior.grid
+    if grid.n_changes is not None:
+        given = posterior.given(grid.n_changes)
+        cell = generator.choice(given.weights.size, draws, p=given.weights)
+        found = posterior.sample(draws, generator)
+        last = np.append(found.draw[1:] != found.draw[:-1], True)
+        return found.rate[last], found.cell[last], np.zeros(draws)
+    chosen = generator.choice(posterior.weights.size, draws, p=posterior.weights.ravel())
+    cell, hazard = (part.astype(np.int64) for part in np.divmod(chosen, grid.odds.size))
+    first, second = np.empty(draws), np.empty(draws)
+    for pair in np.unique(chosen):
+        mine = chosen == pair
+        r, h = divmod(int(pair), grid.odds.size)
+        _, one, two, shares = posterior.states[r]
+        run = generator.choice(one.size, int(mine.sum()), p=shares[h] / shares[h].sum())
+        first[mine], second[mine] = one[run], two[run]
+    return draw_rates(grid, cell, first, second, generator), cell, grid.odds[hazard]
+
+
+def simulate(
+    posterior: Posterior, n_bins: int, draws: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Simulate the whole bins after the last one, shape (draws, n_bins)."""
+    rate, cell, odds = current(posterior, draws, generator)
+    grid = posterior.grid
+    # Bins at the end that nobody watched are places for a change too.
+    unseen = posterior.bins.n_bins - int(posterior.bins.position[-1]) - 1
+    rates = np.empty((draws, n_bins))
+    for t in range(n_bins):
+        local = odds * (1 + unseen if t == 0 else 1)
+        changed = np.flatnonzero(generator.random(draws) < local / (1 + local))
+        rate[changed] = _fresh_rates(grid, cell[changed], generator)
+        rates[:, t] = rate
+    if grid.family == GAMMA:
+        return generator.poisson(rates).astype(np.int64)
+    if grid.family == BERNOULLI:
+        return (generator.random(rates.shape) < rates).astype(np.int64)
+    size = np.broadcast_to(grid.size[cell][:, None], rates.shape)
+    return generator.poisson(rates * generator.gamma(size) / size).astype(np.int64)
+
+
+def _fresh_rates(grid: Grid, cell: Integers, generator: np.random.Generator) -> Floats:
+    prior = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell]
+    return draw_rates(grid, cell, prior[:, 0], prior[:, 1], generator)

@@ -1,0 +1,255 @@
+"""Changepoints: a rate that is constant between sudden changes, with an exact posterior.
+
+Counts ``y_t`` in bins of exposure ``e_t`` are Poisson with mean ``e_t`` times the rate of the current regime. A new
+regime begins with each bin with probability ``hazard``; its rate is drawn afresh from ``rate_prior``. All ``2^(n-1)``
+placements of the changes are summed over, without sampling: Fearnhead (2006), *Exact and efficient Bayesian inference
+for multiple changepoint problems*, Statistics and Computing 16; Adams & MacKay (2007), arXiv:0710.3742.
+
+A changepoint is labelled by the first bin of the new regime that was observed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from tempo.data.counts import Counts
+from tempo.data.incidents import Incidents
+from tempo.errors import DataError, OptionError
+from tempo.models.changepoint_fit import ChangepointsFit
+from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
+from tempo.models.changepoint_posterior import solve
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN
+from tempo.models.inputs import few_events_note, imputed_series
+from tempo.randomness import RNGLike, resolve
+
+__all__ = ["Changepoints"]
+
+type Floats = NDArray[np.float64]
+
+_FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "bernoulli": BERNOULLI}
+_DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
+_NODES, _MORE_NODES = 14, 6
+
+
+@dataclass(frozen=True)
+class Changepoints:
+    """A rate that is constant between sudden changes; ``fit`` gives the exact posterior of everything.
+
+    Parameters
+    ----------
+    observation : {"poisson", "negbin", "bernoulli"}
+        ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
+        averaged over a grid. ``"bernoulli"``: whether a bin has an event at all (attack days).
+    hazard : float, optional
+        Probability that a new regime begins with any one bin. Left out, it is averaged over a grid: the expected
+        number of changes in the series is exponential with mean 1, so that no change has prior probability 1/2, one
+        change 1/4, two 1/8 and so on. Across a gap of ``g`` bins the odds of a change are ``g`` times as large.
+    rate_prior : (shape, rate), optional
+        Gamma prior of the rate of each regime, in events per bin (Beta prior of the probability for
+        ``"bernoulli"``). Left out, it is averaged over a grid: shapes 1/2, 1, 2, 4, means 1/4 to 4 times the average
+        of the series. A vague prior hides changes; ``fit.grid`` shows the weights, ``fit.sensitivity()`` what they do.
+    n_changes : int, optional
+        Condition on this number of changes, all placements alike. The hazard is then not used.
+
+    Examples
+    --------
+    >>> weeks = pd.date_range("2020-01-06", periods=60, freq="7D")
+    >>> counts = pd.Series([1, 0, 2, 1, 0] * 6 + [5, 7, 4, 6, 8] * 6, index=weeks)
+    >>> fit = Changepoints(hazard=1 / 50, rate_prior=(1, 1)).fit(counts)
+    >>> fit.segments[["start", "rate"]].round(2).to_string(index=False)
+    '     start  rate\\n2020-01-06  0.81\\n2020-08-03  5.84'
+    >>> round(fit.log_evidence, 2)
+    -101.35
+    """
+
+    observation: Literal["poisson", "negbin", "bernoulli"] = "poisson"
+    hazard: float | None = None
+    rate_prior: tuple[float, float] | None = None
+    n_changes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.observation not in _FAMILIES:
+            known = ", ".join(repr(name) for name in _FAMILIES)
+            raise OptionError(f"observation is {self.observation!r}; expected one of {known}.")
+        if self.hazard is not None and not (
+            isinstance(self.hazard, int | float | np.floating) and 0 < self.hazard < 1
+        ):
+            raise OptionError(
+                f"hazard is {self.hazard!r}; expected a probability between 0 and 1 that a new regime begins with any one "
+                "bin, such as 1/50, or None to learn it. For no change at all, pass n_changes=0."
+            )
+        if self.rate_prior is not None:
+            prior = tuple(float(value) for value in self.rate_prior)
+            if len(prior) != 2 or not all(math.isfinite(p) and p > 0 for p in prior):
+                raise OptionError(
+                    f"rate_prior is {self.rate_prior!r}; expected (shape, rate) of a Gamma distribution, both positive, "
+                    "in events per bin: its mean is shape / rate."
+                )
+            object.__setattr__(self, "rate_prior", prior)
+        if self.n_changes is not None and (
+            isinstance(self.n_changes, bool)
+            or not isinstance(self.n_changes, int | np.integer)
+            or self.n_changes < 0
+        ):
+            raise OptionError(
+                f"n_changes is {self.n_changes!r}; expected a whole number from 0 up, or None to average over it."
+            )
+        if self.n_changes is not None and self.hazard is not None:
+            raise OptionError(
+                "hazard and n_changes are both given; a number of changes leaves nothing for the hazard to decide. "
+                "Pass one of them."
+            )
+
+    def fit(
+        self,
+        data: Incidents | pd.Series,
+        *,
+        method: Literal["exact"] = "exact",
+        rng: RNGLike = None,
+        imputations: int = 20,
+    ) -> ChangepointsFit:
+        """Compute the posterior.
+
+        Parameters
+        ----------
+        data : Incidents, Counts or Series
+            What happened. Incidents are counted by day. Bins that were not observed (missing, exposure 0)
+            contribute nothing and stay missing.
+        method : {"exact"}
+            There is only one.
+        rng : int, Generator or None
+            Draws dates that are known only to an interval; nothing else in a fit is random.
+        imputations : int, default 20
+            How many series to average over where dates are uncertain.
+
+        Returns
+        -------
+        ChangepointsFit
+            Evidence, number and dates of changes, rates, draws, forecasts.
+
+        Raises
+        ------
+        DataError
+            If no bin was observed.
+        OptionError
+            If ``n_changes`` is larger than the series allows.
+
+        Warns
+        -----
+        FewEventsWarning
+            With fewer than 25 events.
+        """
+        if method != "exact":
+            raise OptionError(f"method is {method!r}; changepoints have an exact answer: 'exact'.")
+        randomness = resolve(rng)
+        series, notes = imputed_series(data, imputations, randomness.generator)
+        bins = [self._bins(counts) for counts in series]
+        if self.observation == "bernoulli" and any((c > 1).any() for c in series):
+            notes = [
+                *notes,
+                "Bins with more than one event are counted as one: attack days, not attacks.",
+            ]
+        notes = [*notes, *few_events_note(series[0], stacklevel=2)]
+        grid = self._grid(bins[0])
+        parts = tuple(solve(b, grid) for b in bins)
+        random = len(series) > 1
+        return ChangepointsFit(
+            model=self,
+            parts=parts,
+            base=series[0],
+            seed=randomness.record if random else "",
+            notes=tuple(notes),
+        )
+
+    def _bins(self, counts: Counts) -> Bins:
+        values = counts.to_numpy(dtype=float)
+        exposure = np.where(np.isnan(values), 0.0, counts.exposure.to_numpy(dtype=float))
+        if not (exposure > 0).any():
+            raise DataError(
+                f"none of the {len(counts)} bins was observed (exposure 0 throughout). Choose a window that was watched."
+            )
+        if self.observation == "bernoulli":
+            partial = (exposure > 0) & (exposure < 1)
+            if partial.any():
+                first = counts.index[partial][0]
+                raise DataError(
+                    f"{int(partial.sum())} bins were observed only in part (first: {first:%Y-%m-%d}), so that a bin without "
+                    "an event says little. Use shorter bins, or observation='poisson'."
+                )
+            values = np.minimum(values, 1.0)
+        bins = Bins.of(np.nan_to_num(values), exposure)
+        if self.n_changes is not None and self.n_changes > len(bins) - 1:
+            raise OptionError(
+                f"n_changes is {self.n_changes}, but {len(bins)} observed bins have room for {len(bins) - 1} at most."
+            )
+        return bins
+
+    def _grid(self, bins: Bins) -> Grid:
+        family = _FAMILIES[self.observation]
+        beta = family == BERNOULLI
+        if self.rate_prior is not None:
+            shape, rate = (np.array([value]) for value in self.rate_prior)
+            log_prior = np.zeros(1)
+        else:
+            extra = 1.0 if beta else 0.5
+            average = (bins.counts.sum() + 0.5) / (bins.exposure.sum() + extra)
+            shape, rate, log_prior = learned_rates(float(average), beta=beta)
+        size = np.ones(shape.size)
+        if family == NEGBIN:
+            share = np.log(_DISPERSIONS) - 0.5 * _DISPERSIONS**2  # half-normal, on a log grid
+            share -= logsumexp(share)
+            cells = shape.size
+            shape, rate = np.tile(shape, len(share)), np.tile(rate, len(share))
+            log_prior = np.tile(log_prior, len(share)) + np.repeat(share, cells)
+            size = np.repeat(1 / _DISPERSIONS, cells)
+        if self.hazard is not None:
+            odds, log_odds_prior = np.array([self.hazard / (1 - self.hazard)]), np.zeros(1)
+        else:
+            odds, log_odds_prior = learned_odds(float(bins.places[1:].sum()), 0, _NODES)
+        grid = Grid(family, shape, rate, size, log_prior, odds, log_odds_prior, self.n_changes)
+        if self.n_changes is not None:
+            return _with_number(grid, float(bins.places[1:].sum()), self.n_changes)
+        return grid if self.hazard is not None else _widened(grid, bins)
+
+
+def _with_number(grid: Grid, places: float, n_changes: int) -> Grid:
+    """Keep one hazard that fits the number; it serves residual checks only."""
+    odds = np.array([max(n_changes, 0.5) / max(places - n_changes, 1.0)])
+    return Grid(
+        grid.family, grid.shape, grid.rate, grid.size, grid.log_prior, odds, np.zeros(1), n_changes
+    )
+
+
+def _widened(grid: Grid, bins: Bins) -> Grid:
+    """Add larger hazards for as long as the largest one is not ruled out, as judged in the middle of the grid."""
+    odds, log_prior = grid.odds, grid.log_odds_prior
+    middle = int(np.argmin(np.abs(grid.shape - 1) + np.abs(grid.shape / grid.rate - _centre(grid))))
+    while True:
+        cell = Grid(
+            grid.family,
+            grid.shape[[middle]],
+            grid.rate[[middle]],
+            grid.size[[middle]],
+            np.zeros(1),
+            odds,
+            log_prior,
+        )
+        weights = solve(bins, cell).weights
+        more, more_prior = learned_odds(float(bins.places[1:].sum()), odds.size, _MORE_NODES)
+        if weights[0, -1] < 1e-4 or more.size == 0:
+            break
+        odds, log_prior = np.append(odds, more), np.append(log_prior, more_prior)
+    return Grid(
+        grid.family, grid.shape, grid.rate, grid.size, grid.log_prior, odds, log_prior, None
+    )
+
+
+def _centre(grid: Grid) -> float:
+    return float(np.median(grid.shape / grid.rate))

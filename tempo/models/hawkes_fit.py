@@ -1,0 +1,526 @@
+"""The result of fitting ``Hawkes``: estimates, posterior, decomposition, checks, words, simulation."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from tempo.data.counts import Counts
+from tempo.data.rounding import number
+from tempo.errors import OptionError, StationarityWarning
+from tempo.models import hawkes_reading as reading
+from tempo.models.hawkes_mle import Optimum
+from tempo.models.hawkes_posterior import HawkesPrior
+from tempo.models.laplace import Resampled
+from tempo.models.posterior import assemble, deal
+from tempo.models.provenance import Provenance
+from tempo.randomness import RNGLike, resolve
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from tempo.models.hawkes import Hawkes
+    from tempo.models.hawkes_nuts import Sampled
+
+__all__ = ["Diagnostics", "Engine", "HawkesFit"]
+
+type Floats = NDArray[np.float64]
+
+CAP = 100_000.0  # attacks expected in one bin; a path that reaches it has exploded
+PATHS = 400  # posterior draws behind an interval by bin
+
+
+class Engine(Protocol):
+    """What a fit needs from the data of one series, in bins or in continuous time."""
+
+    @property
+    def counts(self) -> Counts: ...  # noqa: D102
+
+    @property
+    def optimum(self) -> Optimum: ...  # noqa: D102
+
+    def branching_interval(self, prob: float) -> tuple[float, float]: ...  # noqa: D102
+
+    def laplace(  # noqa: D102
+        self, prior: HawkesPrior, draws: int, rng: np.random.Generator
+    ) -> Resampled: ...
+
+    def nuts(  # noqa: D102
+        self, prior: HawkesPrior, draws: int, rng: np.random.Generator, progress: bool | None
+    ) -> Sampled: ...
+
+    def total_log_likelihood(self, theta: Floats) -> Floats: ...  # noqa: D102
+
+    def means(self, parameters: Floats) -> tuple[Floats, Floats]: ...  # noqa: D102
+
+    def log_likelihood(self, parameters: Floats) -> Floats: ...  # noqa: D102
+
+    def simulate(  # noqa: D102
+        self, parameters: Floats, n_bins: int, rng: np.random.Generator, cap: float
+    ) -> NDArray[np.int64]: ...
+
+    def check(self, parameters: Floats, rng: np.random.Generator) -> pd.DataFrame: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How well an engine did, over all series.
+
+    Attributes
+    ----------
+    method : {"nuts", "laplace", "mle"}
+        The engine that gave the answer.
+    khat : float
+        Pareto shape of the importance weights (laplace).
+    effective : float
+        Effective number of draws.
+    rhat : float
+        Agreement of chains (nuts).
+    diverging : float
+        Share of draws that diverged (nuts).
+    converged : bool
+        Whether the gradient vanished (mle).
+    log_evidence : float
+        Log marginal likelihood, where it was a by-product.
+    """
+
+    method: Literal["nuts", "laplace", "mle"]
+    khat: float = math.nan
+    effective: float = math.nan
+    rhat: float = math.nan
+    diverging: float = 0.0
+    converged: bool = True
+    log_evidence: float = math.nan
+
+    @classmethod
+    def of_chains(
+        cls, draws: Floats, diverging: NDArray[np.bool_], khat: float = math.nan
+    ) -> Diagnostics:
+        """Judge chains, shape (chains, draws, parameters), on the log scale."""
+        from arviz_stats.base import array_stats
+
+        theta = np.log(np.moveaxis(draws, -1, 0))
+        return cls(
+            "nuts",
+            khat=khat,
+            effective=float(min(array_stats.ess(theta, chain_axis=1, draw_axis=2))),
+            rhat=float(max(array_stats.rhat(theta, chain_axis=1, draw_axis=2))),
+            diverging=float(diverging.mean()),
+        )
+
+    @classmethod
+    def worst(cls, parts: Sequence[Diagnostics]) -> Diagnostics:
+        """Sum up several series by the worst of each measure; evidence is averaged."""
+        methods = {part.method for part in parts}
+        return cls(
+            "nuts" if "nuts" in methods else parts[0].method,
+            khat=float(np.max([part.khat for part in parts])),
+            effective=float(np.min([part.effective for part in parts])),
+            rhat=float(np.max([part.rhat for part in parts])),
+            diverging=float(np.max([part.diverging for part in parts])),
+            converged=all(part.converged for part in parts),
+            log_evidence=float(
+                logsumexp([part.log_evidence for part in parts]) - math.log(len(parts))
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HawkesFit:
+    """A fitted Hawkes model: reads like statsmodels, and like ArviZ where it is Bayesian.
+
+    Attributes
+    ----------
+    model : Hawkes
+        The specification.
+    counts : Counts
+        What it was fitted to (the first series where dates were imputed).
+    provenance : Provenance
+        How to make it again; its ``notes`` say what was chosen and what is doubtful.
+    method : {"nuts", "laplace", "mle"}
+        The engine that gave the answer.
+    time : {"daily", "continuous"}
+        How time was treated, and ``time_reason`` why.
+    engines : tuple
+        The data of each series.
+    chains : ndarray, shape (4, draws, 4)
+        Draws of baseline per day, branching ratio, decay per day and dispersion (0 for Poisson). For "mle" they scatter
+        as the standard errors say, and serve simulation only.
+    origin : ndarray of int, shape (draws,)
+        The series that each draw belongs to.
+    diagnostics : Diagnostics
+        How well the engine did.
+    """
+
+    model: Hawkes
+    counts: Counts
+    provenance: Provenance
+    method: Literal["nuts", "laplace", "mle"]
+    time: Literal["daily", "continuous"]
+    time_reason: str
+    engines: tuple[Engine, ...] = field(repr=False)
+    chains: Floats = field(repr=False)
+    origin: NDArray[np.int64] = field(repr=False)
+    diagnostics: Diagnostics
+    sample_stats: dict[str, Floats] = field(default_factory=dict, repr=False)
+
+    name: str = "Hawkes"
+
+    # -- estimates -----------------------------------------------------------------------------------------------
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the parameters, in order."""
+        names = ["baseline", "branching_ratio", "decay"]
+        return [*names, "dispersion"] if self.model.observation == "negbin" else names
+
+    @cached_property
+    def params(self) -> pd.Series:
+        """Estimates: the maximum of the likelihood, or posterior medians. Baseline and decay are per day."""
+        p = len(self.parameter_names)
+        if self.method == "mle":
+            every = np.array([engine.optimum.parameters for engine in self.engines])
+            with warnings.catch_warnings():  # a decay that no series identifies stays missing
+                warnings.simplefilter("ignore", RuntimeWarning)
+                values = np.nanmean(every, axis=0)[:p]
+        else:
+            values = np.median(self.chains, axis=(0, 1))[:p]
+        return pd.Series(values, index=self.parameter_names, name="params")
+
+    @cached_property
+    def bse(self) -> pd.Series:
+        """Standard errors from the observed information (Rubin's rules over imputed series), or posterior sds."""
+        p = len(self.parameter_names)
+        if self.method == "mle":
+            values = self._standard_errors()[:p]
+        else:
+            values = self.chains.std(axis=(0, 1))[:p]
+        return pd.Series(values, index=self.parameter_names, name="bse")
+
+    def _standard_errors(self) -> Floats:
+        estimates = np.array([engine.optimum.parameters for engine in self.engines])
+        variances = np.array([np.diag(e.optimum.covariance) for e in self.engines]) * estimates**2
+        m = len(self.engines)
+        if m == 1:
+            return np.asarray(np.sqrt(variances[0]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            within = np.nanmean(variances, axis=0)
+            between = np.nanvar(estimates, axis=0, ddof=1)
+        return np.asarray(np.sqrt(within + (1 + 1 / m) * between))
+
+    def conf_int(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give intervals of the parameters.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns low and high. Maximum likelihood: for the branching ratio by profile likelihood, which may reach 0,
+            for the others from standard errors of the logarithm. Posteriors: central intervals.
+        """
+        _check_prob(prob)
+        names = self.parameter_names
+        if self.method != "mle":
+            limits = np.quantile(self.chains, [(1 - prob) / 2, (1 + prob) / 2], axis=(0, 1))
+            return pd.DataFrame(limits.T[: len(names)], index=names, columns=["low", "high"])
+        z = float(norm.ppf((1 + prob) / 2))
+        estimate, error = self.params, self.bse
+        spread = np.exp(z * error / estimate)
+        table = pd.DataFrame({"low": estimate / spread, "high": estimate * spread})
+        if len(self.engines) == 1:
+            table.loc["branching_ratio"] = self.engines[0].branching_interval(prob)
+        else:
+            centre, half = estimate["branching_ratio"], z * error["branching_ratio"]
+            table.loc["branching_ratio"] = [max(centre - half, 0.0), centre + half]
+        return table
+
+    @property
+    def llf(self) -> float:
+        """Maximum of the log-likelihood, whatever the engine (the mean over imputed series)."""
+        return float(np.mean([engine.optimum.llf for engine in self.engines]))
+
+    @property
+    def nobs(self) -> int:
+        """Bins that were observed."""
+        return int(self.counts.notna().sum())
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion at the maximum."""
+        return 2 * len(self.parameter_names) - 2 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion at the maximum."""
+        return math.log(max(self.nobs, 1)) * len(self.parameter_names) - 2 * self.llf
+
+    @cached_property
+    def modes(self) -> pd.DataFrame:
+        """Every peak of the likelihood (of the first series), highest first."""
+        rows = self.engines[0].optimum.modes
+        columns = ["baseline", "branching_ratio", "decay", "dispersion", "llf"]
+        table = pd.DataFrame(rows, columns=columns)
+        return table if self.model.observation == "negbin" else table.drop(columns="dispersion")
+
+    @cached_property
+    def log_evidence(self) -> float:
+        """Log marginal likelihood by importance sampling; missing for maximum likelihood."""
+        if self.method == "mle":
+            return math.nan
+        if math.isfinite(self.diagnostics.log_evidence):
+            return self.diagnostics.log_evidence
+        rng = np.random.default_rng(0)
+        every = [e.laplace(self.model.prior, 4_000, rng).log_evidence for e in self.engines]
+        return float(logsumexp(every) - math.log(len(every)))
+
+    # -- posterior -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def posterior(self) -> xr.DataTree:
+        """Draws, log-likelihood, data and sampler statistics, as ArviZ expects them."""
+        if self.method == "mle":
+            raise OptionError(
+                "maximum likelihood has no posterior. Fit with method='laplace' or method='nuts'."
+            )
+        parameters = {
+            name: np.ascontiguousarray(self.chains[:, :, i])
+            for i, name in enumerate(self.parameter_names)
+        }
+        parameters["half_life_days"] = math.log(2) / parameters["decay"]
+        chains, draws = self.chains.shape[:2]
+        everything = np.arange(chains * draws)
+        log_likelihood = self._over(everything, lambda engine, rows: engine.log_likelihood(rows))
+        return assemble(
+            parameters,
+            self.counts,
+            log_likelihood=log_likelihood.reshape(chains, draws, -1),
+            sample_stats=self.sample_stats,
+            attributes={
+                "model": repr(self.model),
+                "method": self.method,
+                "fingerprint": self.provenance.fingerprint,
+            },
+        )
+
+    def _over(
+        self, rows: NDArray[np.int64], function: Callable[[Engine, Floats], NDArray[np.generic]]
+    ) -> Floats:
+        """Apply a function to draws, each with the series that it belongs to; rows keep their order."""
+        flat = self.chains.reshape(-1, 4)
+        origin = np.tile(self.origin, self.chains.shape[0])[rows]
+        if len(self.engines) == 1:
+            return np.asarray(function(self.engines[0], flat[rows]))
+        out: Floats | None = None
+        for i, engine in enumerate(self.engines):
+            mine = np.flatnonzero(origin == i)
+            if not len(mine):
+                continue
+            part = np.asarray(function(engine, flat[rows[mine]]))
+            if out is None:
+                out = np.empty((len(rows), *part.shape[1:]), dtype=part.dtype)
+            out[mine] = part
+        assert out is not None
+        return out
+
+    def _thinned(self, wanted: int) -> NDArray[np.int64]:
+        total = self.chains.shape[0] * self.chains.shape[1]
+        return np.unique(np.linspace(0, total - 1, min(wanted, total)).astype(np.int64))
+
+    @cached_property
+    def _expected(self) -> tuple[Floats, Floats]:
+        """Baseline and triggered attacks per whole bin for some draws, each (draws, n)."""
+        both = self._over(
+            self._thinned(PATHS), lambda engine, rows: np.stack(engine.means(rows), axis=1)
+        )
+        return both[:, 0], both[:, 1]
+
+    # -- reading it ----------------------------------------------------------------------------------------------
+
+    def intensity(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give the rate that the model expected in each bin, knowing everything before it.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the interval, which holds the uncertainty about the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by bin, in attacks per day: ``intensity`` (mean), ``low``, ``high``, and ``baseline``, the part that
+            nothing triggered. ``attrs["prob"]`` is the probability.
+        """
+        _check_prob(prob)
+        baseline, triggered = self._expected
+        return reading.intensity_table(self.counts, baseline, triggered, prob)
+
+    def triggered(self, prob: float = 0.9) -> pd.DataFrame:
+        """Split the attacks of each bin into those of the baseline and those that earlier ones triggered.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the interval, which holds the uncertainty about the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by bin: ``count``, ``baseline`` and ``triggered`` (expected numbers that add up to it), ``low`` and
+            ``high`` of the triggered, and ``probability`` that an attack of that bin was triggered. ``attrs`` holds
+            ``share``, ``share_low`` and ``share_high`` of all attacks, and ``prob``.
+        """
+        _check_prob(prob)
+        baseline, triggered = self._expected
+        return reading.triggered_table(self.counts, baseline, triggered, prob)
+
+    def check(self, rng: RNGLike = 0) -> pd.DataFrame:
+        """Check the fit: residuals, dispersion, convergence, stationarity.
+
+        Parameters
+        ----------
+        rng : int or Generator, default 0
+            For randomised residuals; the default makes a check repeatable.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by check: statistic, threshold, passed, meaning.
+        """
+        rows = self._thinned(50)
+        origin = np.tile(self.origin, self.chains.shape[0])[rows]
+        first = self.chains.reshape(-1, 4)[rows[origin == 0]]
+        residuals = self.engines[0].check(first, resolve(rng).generator)
+        above = float((self.chains[:, :, 1] >= 1).mean())
+        return reading.with_convergence(residuals, self.diagnostics, above)
+
+    def summary(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate the estimates.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each parameter and the half-life: estimate, std_error, low, high. ``attrs`` holds llf, aic, bic,
+            nobs and method.
+        """
+        table = self.conf_int(prob)
+        table.insert(0, "estimate", self.params)
+        table.insert(1, "std_error", self.bse)
+        decay = table.loc["decay"]
+        log2 = math.log(2)
+        table.loc["half_life_days"] = [
+            log2 / decay["estimate"],
+            log2 * decay["std_error"] / decay["estimate"] ** 2
+            if self.method == "mle"
+            else float((log2 / self.chains[:, :, 2]).std()),
+            log2 / decay["high"],
+            log2 / decay["low"],
+        ]
+        table.attrs.update(
+            prob=prob, llf=self.llf, aic=self.aic, bic=self.bic, nobs=self.nobs, method=self.method
+        )
+        return table
+
+    def describe(self, prob: float = 0.9) -> str:
+        """Say what was found in an analyst's words: risk, volatility, resilience.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        str
+            A few sentences. "Triggered" means "followed, beyond what chance explains": it names no cause.
+        """
+        return reading.describe(self.counts, self.summary(prob), self.triggered(prob), prob)
+
+    # -- forward -------------------------------------------------------------------------------------------------
+
+    def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Simulate the bins after the last one, given what happened and uncertain parameters.
+
+        Parameters
+        ----------
+        n_bins : int
+            How many bins, of the length of those fitted.
+        draws : int
+            How many paths.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of int64, shape (draws, n_bins)
+            Attacks in each bin.
+
+        Warns
+        -----
+        StationarityWarning
+            Some path exploded and was stopped at 100,000 expected attacks a bin.
+        """
+        rows = deal(self.chains.shape[0] * self.chains.shape[1], draws, rng)
+        out: NDArray[np.int64] = self._over(
+            rows, lambda engine, drawn: engine.simulate(drawn, n_bins, rng, CAP)
+        ).astype(np.int64)
+        # The binned engine caps the mean of a bin, the continuous one the events of a path.
+        size = out.max(axis=1, initial=0) if self.time == "daily" else out.sum(axis=1)
+        exploded = int((size >= 0.9 * CAP).sum())
+        if exploded:
+            warnings.warn(
+                StationarityWarning(
+                    f"{exploded} of {draws} simulated paths exploded, because their branching ratio is one or more, and were "
+                    f"stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; quantiles may not be."
+                ),
+                stacklevel=2,
+            )
+        return out
+
+    def with_note(self, note: str) -> HawkesFit:
+        """Give the same fit with one more note in its provenance.
+
+        Parameters
+        ----------
+        note : str
+            A sentence.
+
+        Returns
+        -------
+        HawkesFit
+            A copy.
+        """
+        notes = (*self.provenance.notes, note)
+        return dataclasses.replace(
+            self, provenance=dataclasses.replace(self.provenance, notes=notes)
+        )
+
+    def __repr__(self) -> str:
+        params = self.params
+        parts = ", ".join(f"{name} {number(value)}" for name, value in params.items())
+        return f"HawkesFit({self.method}, {self.time}: {parts}; {self.counts.events} events in {self.nobs} bins)"
+
+
+def _check_prob(prob: float) -> None:
+    if not 0 < prob < 1:
+        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

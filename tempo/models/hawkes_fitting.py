@@ -1,0 +1,236 @@
+"""How ``Hawkes.fit`` runs its engines, one series at a time, and what it then says about them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempo.errors import ConvergenceWarning
+from tempo.models.hawkes_fit import Diagnostics, Engine
+from tempo.models.hawkes_mle import Optimum
+from tempo.models.hawkes_reading import LARGEST_RHAT, MOST_DIVERGING
+from tempo.models.laplace import KHAT_LIMIT
+from tempo.models.posterior import CHAINS
+
+if TYPE_CHECKING:
+    from tempo.models.hawkes import Hawkes
+
+__all__ = ["Part", "doubts", "fit_each", "pooled_stats", "remarks"]
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one series contributes to a fit.
+
+    Attributes
+    ----------
+    chains : ndarray, shape (4, draws, 4)
+        Draws of the natural parameters.
+    diagnostics : Diagnostics
+        How the engine did.
+    stats : dict
+        Sampler statistics, each of shape (4, draws).
+    """
+
+    chains: Floats
+    diagnostics: Diagnostics
+    stats: dict[str, Floats] = field(default_factory=dict)
+
+
+def fit_each(
+    model: Hawkes,
+    engines: Sequence[Engine],
+    method: str,
+    draws: int,
+    streams: Sequence[np.random.Generator],
+    progress: bool | None,
+) -> list[Part]:
+    """Fit every series, each with its own stream of random numbers.
+
+    Parameters
+    ----------
+    model : Hawkes
+        The specification.
+    engines : sequence of Engine
+        One for each series.
+    method : {"nuts", "laplace", "mle"}
+        How.
+    draws : int
+        Draws in each chain, dealt out over the series.
+    streams : sequence of Generator
+        One for each series.
+    progress : bool, optional
+        Progress bar of the sampler.
+
+    Returns
+    -------
+    list of Part
+        In the order of the series.
+    """
+    n = len(engines)
+    parts = []
+    for i, (engine, stream) in enumerate(zip(engines, streams, strict=True)):
+        kept = max((draws + n - 1 - i) // n, 1)
+        if method == "mle":
+            parts.append(_scatter(engine, kept, stream))
+        else:
+            parts.append(_posterior(model, engine, method, draws, kept, stream, progress))
+    return parts
+
+
+def pooled_stats(parts: Sequence[Part]) -> dict[str, Floats]:
+    """Join sampler statistics along the draws, where every series has them.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        From ``fit_each``.
+
+    Returns
+    -------
+    dict
+        Name to array of shape (4, draws).
+    """
+    names = set.intersection(*(set(part.stats) for part in parts))
+    return {
+        name: np.concatenate([part.stats[name] for part in parts], axis=1) for name in sorted(names)
+    }
+
+
+def _posterior(
+    model: Hawkes,
+    engine: Engine,
+    method: str,
+    draws: int,
+    kept: int,
+    rng: np.random.Generator,
+    progress: bool | None,
+) -> Part:
+    khat = math.nan
+    if method == "laplace":
+        found = engine.laplace(model.prior, CHAINS * kept, rng)
+        if found.khat <= KHAT_LIMIT:
+            return Part(
+                found.draws.reshape(CHAINS, kept, 4),
+                Diagnostics(
+                    "laplace",
+                    khat=found.khat,
+                    effective=found.effective,
+                    log_evidence=found.log_evidence,
+                ),
+            )
+        khat = found.khat
+    sampled = engine.nuts(model.prior, draws, rng, progress)
+    p = 4 if model.observation == "negbin" else 3
+    # Convergence is judged on the whole run, of which a pooled fit keeps every so many draws.
+    diagnostics = Diagnostics.of_chains(sampled.draws[:, :, :p], sampled.diverging, khat)
+    rows = np.linspace(0, draws - 1, kept).astype(np.int64)
+    stats = {
+        "diverging": sampled.diverging[:, rows],
+        "energy": sampled.energy[:, rows],
+        "n_steps": sampled.steps[:, rows],
+    }
+    return Part(sampled.draws[:, rows], diagnostics, stats)
+
+
+def _scatter(engine: Engine, kept: int, rng: np.random.Generator) -> Part:
+    """Parameters as their standard errors say, kept where the likelihood does not forbid them."""
+    optimum = engine.optimum
+    wanted = CHAINS * kept
+    free = np.array(optimum.free) & np.isfinite(np.diag(optimum.covariance))
+    theta = np.tile(optimum.theta, (4 * wanted, 1))
+    if free.any():
+        root = np.linalg.cholesky(optimum.covariance[np.ix_(free, free)])
+        theta[:, free] += rng.standard_normal((len(theta), int(free.sum()))) @ root.T
+    # Where the normal approximation is poor it wanders to where the data say no: 12 is nearly five standard errors.
+    near = engine.total_log_likelihood(theta) > optimum.llf - 12.0
+    chosen = theta[near][:wanted] if near.any() else optimum.theta[None]
+    parameters = np.exp(chosen[np.arange(wanted) % len(chosen)])
+    if optimum.at_boundary:
+        parameters[:, 1] = 0.0
+    if optimum.parameters[3] == 0.0:
+        parameters[:, 3] = 0.0
+    return Part(
+        parameters.reshape(CHAINS, kept, 4), Diagnostics("mle", converged=optimum.converged)
+    )
+
+
+def doubts(diagnostics: Diagnostics, method: str, *, stacklevel: int) -> list[str]:
+    """Warn about what an engine missed, and give the same sentences for the provenance.
+
+    Parameters
+    ----------
+    diagnostics : Diagnostics
+        How the engine did.
+    method : str
+        The engine that was asked for.
+    stacklevel : int
+        As for ``warnings.warn``, counted from the caller.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    texts = []
+    if method == "laplace" and diagnostics.method == "nuts":
+        texts.append(
+            f"the Laplace approximation was not good enough (k-hat {diagnostics.khat:.2f}, limit {KHAT_LIMIT}), "
+            "so the posterior was sampled instead."
+        )
+    if diagnostics.method == "nuts":
+        if not diagnostics.rhat <= LARGEST_RHAT:
+            texts.append(
+                f"the chains disagree (r-hat {diagnostics.rhat:.3f}, limit {LARGEST_RHAT}); draw longer (draws=)."
+            )
+        if diagnostics.diverging > MOST_DIVERGING:
+            texts.append(
+                f"{100 * diagnostics.diverging:.1f} % of draws diverged; the posterior may have a corner that was "
+                "missed."
+            )
+    if not diagnostics.converged:
+        texts.append("the optimiser stopped before the gradient vanished.")
+    for text in texts:
+        warnings.warn(ConvergenceWarning(text), stacklevel=stacklevel + 1)
+    return [text[0].upper() + text[1:] for text in texts]
+
+
+def remarks(optimum: Optimum) -> list[str]:
+    """Say what a maximum-likelihood fit should say about its own shape.
+
+    Parameters
+    ----------
+    optimum : Optimum
+        The maximum.
+
+    Returns
+    -------
+    list of str
+        Sentences on the boundary, on an unidentified memory, and on other peaks.
+    """
+    if optimum.at_boundary:
+        return [
+            "The best branching ratio is 0: no excitation explains the data better than chance, and its decay is "
+            "not identified."
+        ]
+    texts = []
+    if not optimum.free[2]:
+        edge = "shorter than a bin" if optimum.parameters[2] > 0.1 else "half of the record long"
+        texts.append(
+            f"The memory is at the edge of what the data can tell ({edge}); its standard error is missing."
+        )
+    near = optimum.modes[1:][optimum.modes[1:, 4] > optimum.llf - 3.0]
+    texts.extend(
+        f"The likelihood has another peak, lower by {optimum.llf - mode[4]:.1f}, with branching ratio {mode[1]:.2f} "
+        f"and a half-life of {math.log(2) / mode[2]:.1f} days."
+        for mode in near
+    )
+    return texts

@@ -1,0 +1,271 @@
+"""Tables and sentences from a fitted Hawkes model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.counts import Counts
+from tempo.data.rounding import interval, number, percent
+from tempo.models.checks import check_table, row
+from tempo.models.laplace import KHAT_LIMIT
+
+if TYPE_CHECKING:
+    from tempo.models.hawkes_fit import Diagnostics
+
+__all__ = [
+    "LARGEST_RHAT",
+    "LEAST_EFFECTIVE",
+    "MOST_DIVERGING",
+    "describe",
+    "intensity_table",
+    "triggered_table",
+    "with_convergence",
+]
+
+type Floats = NDArray[np.float64]
+
+LARGEST_RHAT = 1.01
+LEAST_EFFECTIVE = 400.0
+MOST_DIVERGING = 0.005
+MOST_EXPLOSIVE = 0.5
+
+
+def intensity_table(
+    counts: Counts, baseline: Floats, triggered: Floats, prob: float
+) -> pd.DataFrame:
+    """Tabulate the expected rate by bin.
+
+    Parameters
+    ----------
+    counts : Counts
+        Gives the bins.
+    baseline, triggered : ndarray, shape (draws, n)
+        Expected attacks per whole bin.
+    prob : float
+        Probability of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Attacks per day: intensity, low, high, baseline.
+    """
+    length = counts.bin_days
+    total = (baseline + triggered) / length
+    low, high = np.quantile(total, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    table = pd.DataFrame(
+        {
+            "intensity": total.mean(axis=0),
+            "low": low,
+            "high": high,
+            "baseline": (baseline / length).mean(axis=0),
+        },
+        index=counts.bin_starts,
+    )
+    table.attrs["prob"] = prob
+    return table
+
+
+def triggered_table(
+    counts: Counts, baseline: Floats, triggered: Floats, prob: float
+) -> pd.DataFrame:
+    """Tabulate the attacks of each bin by where they come from.
+
+    Parameters
+    ----------
+    counts : Counts
+        What happened.
+    baseline, triggered : ndarray, shape (draws, n)
+        Expected attacks per whole bin.
+    prob : float
+        Probability of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        count, baseline, triggered, low, high, probability; shares of all attacks in ``attrs``.
+    """
+    y = counts.to_numpy(dtype=float)
+    exposed = baseline * counts.exposure.to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        probability = np.where(exposed + triggered > 0, triggered / (exposed + triggered), 0.0)
+    probability[:, np.isnan(y)] = np.nan
+    levels = [(1 - prob) / 2, (1 + prob) / 2]
+    low, high = np.quantile(probability, levels, axis=0)
+    mean = probability.mean(axis=0)
+    table = pd.DataFrame(
+        {
+            "count": y,
+            "baseline": y * (1 - mean),
+            "triggered": y * mean,
+            "low": y * low,
+            "high": y * high,
+            "probability": mean,
+        },
+        index=counts.bin_starts,
+    )
+    total = float(np.nansum(y))
+    shares = np.nansum(probability * y, axis=1) / total if total else np.full(len(baseline), np.nan)
+    share_low, share_high = np.quantile(shares, levels)
+    table.attrs.update(
+        prob=prob,
+        share=float(shares.mean()),
+        share_low=float(share_low),
+        share_high=float(share_high),
+    )
+    return table
+
+
+def with_convergence(
+    residuals: pd.DataFrame, diagnostics: Diagnostics, explosive: float
+) -> pd.DataFrame:
+    """Add what the engine knows about itself to a table of residual checks.
+
+    Parameters
+    ----------
+    residuals : pandas.DataFrame
+        A check table.
+    diagnostics : Diagnostics
+        From the fit.
+    explosive : float
+        Probability that the branching ratio is one or more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The longer table.
+    """
+    d = diagnostics
+    rows = [
+        row(
+            "branching below one (probability of one or more)",
+            explosive,
+            MOST_EXPLOSIVE,
+            explosive <= MOST_EXPLOSIVE,
+            "Attacks die out instead of multiplying without end."
+            if explosive <= MOST_EXPLOSIVE
+            else "Attacks would multiply without end: the baseline has probably moved.",
+        )
+    ]
+    if d.method == "mle":
+        rows.append(
+            row(
+                "convergence",
+                float(d.converged),
+                1.0,
+                d.converged,
+                "The optimiser reached a maximum.",
+            )
+        )
+    elif d.method == "laplace":
+        rows.append(
+            row(
+                "convergence (Pareto k-hat)",
+                d.khat,
+                KHAT_LIMIT,
+                d.khat <= KHAT_LIMIT,
+                "The approximation can be trusted.",
+            )
+        )
+    else:
+        rows.append(
+            row(
+                "convergence (r-hat)",
+                d.rhat,
+                LARGEST_RHAT,
+                d.rhat <= LARGEST_RHAT,
+                "The chains of the sampler agree."
+                if d.rhat <= LARGEST_RHAT
+                else "The chains of the sampler disagree.",
+            )
+        )
+        rows.append(
+            row(
+                "convergence (divergent draws)",
+                d.diverging,
+                MOST_DIVERGING,
+                d.diverging <= MOST_DIVERGING,
+                "The sampler reached every corner."
+                if d.diverging <= MOST_DIVERGING
+                else "The sampler may have missed a corner.",
+            )
+        )
+    if d.method != "mle":
+        rows.append(
+            row(
+                "convergence (effective draws)",
+                d.effective,
+                LEAST_EFFECTIVE,
+                d.effective >= LEAST_EFFECTIVE,
+                "There are enough independent draws."
+                if d.effective >= LEAST_EFFECTIVE
+                else "There are too few independent draws.",
+            )
+        )
+    return pd.concat([residuals, check_table(rows)])
+
+
+def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, prob: float) -> str:
+    """Say what was found in words.
+
+    Parameters
+    ----------
+    counts : Counts
+        What was fitted.
+    summary : pandas.DataFrame
+        From ``HawkesFit.summary``.
+    triggered : pandas.DataFrame
+        From ``HawkesFit.triggered``.
+    prob : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    str
+        Risk, volatility, resilience.
+    """
+    chance = percent(prob)
+    monthly = 30 * summary.loc["baseline", ["estimate", "low", "high"]]
+    risk = (
+        f"Risk: about {number(monthly['estimate'])} attacks in 30 days come without any trigger "
+        f"({chance} interval {interval(monthly['low'], monthly['high'])})."
+    )
+    if counts.events == 0:
+        return f"{risk} No attack was counted, so nothing can be said about triggering."
+    branching = summary.loc["branching_ratio"]
+    if branching["estimate"] == 0:
+        return f"{risk} Volatility: nothing in the data suggests that attacks trigger others."
+    share = triggered.attrs
+    volatility = (
+        f"Volatility: one attack was followed by about {number(branching['estimate'])} more that it may have triggered "
+        f"({interval(branching['low'], branching['high'])}); about {percent(share['share'])} of attacks were triggered by "
+        f"earlier ones ({percent(share['share_low'])} to {percent(share['share_high'])})."
+    )
+    if branching["low"] < 0.05:
+        volatility += " No triggering at all is not ruled out."
+    half_life = summary.loc["half_life_days"]
+    if math.isnan(half_life["estimate"]):
+        return f"{risk} {volatility}"
+    most = math.log(10) / math.log(2)
+    resilience = (
+        f"Resilience: half of what an attack triggers comes within {_days(half_life['estimate'])}, nine tenths within "
+        f"{_days(most * half_life['estimate'])}"
+    )
+    if not math.isnan(half_life["low"]):
+        resilience += f" ({_span(most * half_life['low'], most * half_life['high'])})"
+    return (
+        f"{risk} {volatility} {resilience}. Triggered means followed more closely than chance explains; it names no "
+        "cause, and a rate that moves for other reasons looks the same."
+    )
+
+
+def _days(days: float) -> str:
+    return "a day" if days <= 1 else f"{number(days)} days"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{interval(max(low, 1.0), max(high, 1.0))} days"
