@@ -13,7 +13,7 @@ TESTS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help briefing test lint types docs wheel benchmarks figures notebooks requirements clean
+.PHONY: help briefing test lint types docs wheel benchmarks readme notebooks requirements clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -42,8 +42,8 @@ wheel: $(VENV)/.ready-to-test ## build the wheel in dist/ and check what is in i
 benchmarks: $(VENV)/.ready-to-test ## measure speed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts= --import-mode=importlib
 
-figures: $(VENV)/.ready-to-run ## draw the picture of the README again
-	$(BIN)/python tools/draw_readme_picture.py
+readme: $(VENV)/.ready-to-run ## run the example of the README and draw its picture again
+	$(BIN)/python tools/refresh_readme.py
 
 notebooks: $(VENV)/.ready-to-test ## run the notebooks and store their outputs
 	$(BIN)/python tools/run_notebooks.py

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 import tempo
-from tempo.errors import OptionError, TempoError, WindowError
+from tempo.errors import OptionError, TempoError, UndecidedRowsWarning, WindowError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,8 +206,9 @@ def brief(
                         f"{error} Here it is said with --window START END."
                     ) from error
                 raise
-        counted = incidents if rule is None else incidents.where(rule, label)
-        cut = counted.window.end if as_of is None else as_of
+        cut = incidents.window.end if as_of is None else as_of
+        incidents = incidents.before(cut)
+        counted = incidents if rule is None else _counted(incidents, rule, label)
         with _progress() as progress:
             briefing = write_briefing(
                 output,
@@ -215,7 +216,7 @@ def brief(
                 question=question or _question(counted.label, horizon),
                 as_of=cut,
                 horizon=horizon,
-                scenarios=_scenarios(scenario, counted.before(cut)) if scenario else None,
+                scenarios=_scenarios(scenario, counted) if scenario else None,
                 prior=prior,
                 prob=prob,
                 words=words,
@@ -334,6 +335,13 @@ def _only_with_a_file(**options: object) -> None:
         raise OptionError(
             f"{', '.join(given)} says how to read a file, but no file was given. Name the file, or leave it away."
         )
+
+
+def _counted(incidents: Incidents, rule: str, label: str | None) -> Incidents:
+    with warnings.catch_warnings():
+        # The briefing says how many rows were left open, and what they might change.
+        warnings.simplefilter("ignore", UndecidedRowsWarning)
+        return incidents.where(rule, label)
 
 
 def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,27 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A warning names a temporary file of the kernel, and repeats the line that gave it.
+WHERE_WARNED = re.compile(r"^\S*ipykernel_\d+\S*: (\w+Warning: .*\n)  .*\n", re.MULTILINE)
+
+
+def _settled(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join what a stream delivered in pieces, which differ from run to run, and clean its warnings."""
+    kept: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        before = kept[-1] if kept else None
+        if (
+            before
+            and output.output_type == "stream" == before.output_type
+            and output.name == before.name
+        ):
+            before.text += output.text
+        else:
+            kept.append(output)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = WHERE_WARNED.sub(r"\1", output.text)
+    return kept
 
 
 def run(path: Path) -> nbformat.NotebookNode:
@@ -24,6 +46,9 @@ def run(path: Path) -> nbformat.NotebookNode:
         record_timing=False,
     )
     client.execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _settled(cell.outputs)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

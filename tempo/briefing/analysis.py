@@ -43,20 +43,12 @@ __all__ = [
 type Method = Literal["laplace", "nuts", "mle"]
 type Progress = Callable[[str, float], None]
 
-#: Check names that speak of the computation, not of the fit to the data: their failure blocks a briefing.
-_CONVERGENCE = (
-    "converge",
-    "r-hat",
-    "rhat",
-    "r_hat",
-    "k-hat",
-    "khat",
-    "k_hat",
-    "ess",
-    "diverge",
-    "pareto",
-)
+#: How the names of checks begin that speak of the computation, not of the fit to the data. Their failure blocks a
+#: briefing.
+_CONVERGENCE = "convergence"
 
+#: Prior of the default scenarios: most months are no prelude, and a few events must not read as a trend.
+DEFAULT_PRIOR = (0.9, 0.1)
 
 #: Name of the rule that counts all rows.
 EVERY = "every incident"
@@ -178,7 +170,8 @@ def analyse(
     scenarios : sequence of Scenario, optional
         Accounts of what is going on, to be weighed; `default_scenarios` when left out.
     prior : sequence of float, optional
-        Probability of each scenario before the data; equal when left out.
+        Probability of each scenario before the data. Left out: equal for named scenarios, `DEFAULT_PRIOR` for the
+        default ones.
     prob : float, default 0.9
         Content of all intervals.
     incidents : Incidents, optional
@@ -236,6 +229,8 @@ def analyse(
         }
         tell("Weighing scenarios", 0.6)
         chosen = list(scenarios) if scenarios is not None else default_scenarios(past)
+        if scenarios is None and prior is None:
+            prior = DEFAULT_PRIOR
         weights = weigh(past, chosen, prior=prior, rng=streams[2])
         scenario_outlooks = dict(weights.outlooks(whole))
         mixture = weights.outlook(whole)
@@ -390,10 +385,12 @@ def _fitters(
 def _record_fitters(rng: np.random.Generator) -> dict[str, Callable[[Counts], Any]]:
     from tempo.models.changepoints import Changepoints
     from tempo.models.constant import ConstantRate
+    from tempo.models.hawkes import Hawkes
 
     return {
         "ConstantRate": lambda counts: ConstantRate().fit(counts, rng=rng),
         "Changepoints": lambda counts: Changepoints().fit(counts, rng=rng),
+        "Hawkes": lambda counts: Hawkes().fit(counts, method="laplace", rng=rng),
     }
 
 
@@ -404,9 +401,7 @@ def _checks(fits: Mapping[str, Any]) -> pd.DataFrame:
         part = table[["statistic", "threshold", "passed", "meaning"]].copy()
         part.insert(0, "check", [str(label) for label in table.index])
         part.insert(0, "model", name)
-        part["blocking"] = [
-            any(word in str(label).lower() for word in _CONVERGENCE) for label in table.index
-        ]
+        part["blocking"] = [str(label).startswith(_CONVERGENCE) for label in table.index]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -249,8 +249,8 @@ def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
     unclear = 25 <= whole_percent(chance) <= 75
     if unclear:
         sentence = (
-            f"The data cannot tell whether the rate of {noun.many} changed since {since}: at least one step is "
-            f"{found.text}, too close to even to build on."
+            f"The data cannot tell whether the rate of {noun.many} changed since {since}: {found.clause} that there was "
+            "at least one step, which decides nothing either way."
         )
     else:
         sentence = (
@@ -313,7 +313,8 @@ def judge_confidence(analysis: Analysis, words: str) -> Confidence:
         rivals = analysis.rules[analysis.rules["name"] != EVERY]
         if len(rivals):
             agree = all(term(float(p), words).word == here for p in rivals[f"probability_{days}"])
-    gain, error = analysis.record.gain("Changepoints")
+    gains = [analysis.record.gain(name) for name in analysis.fits if name != "ConstantRate"]
+    measured = [gain for gain in gains if not math.isnan(gain[0])]
     return assess_confidence(
         n_events=analysis.daily.events,
         checks_failed=len(analysis.failed),
@@ -321,8 +322,12 @@ def judge_confidence(analysis: Analysis, words: str) -> Confidence:
         spread=accounts.spread_of_models(analysis.horizons),
         n_inexact=analysis.n_inexact,
         n_undecided=analysis.n_undecided,
-        # A gain within one standard error of nothing is no gain.
-        gain_over_baseline=None if math.isnan(gain) else (gain if gain > error else min(gain, 0.0)),
+        # A gain that is not clearly above zero (two standard errors) is no gain.
+        gain_over_baseline=(
+            max(gain if gain > 2 * error else min(gain, 0.0) for gain, error in measured)
+            if measured
+            else None
+        ),
         rules_agree=agree,
     )
 

@@ -16,6 +16,13 @@ from tempo.data.rounding import interval, number, percent
 __all__ = ["method_parts", "source_points"]
 
 
+_ENGINES = {
+    "laplace": "a Laplace approximation with importance resampling",
+    "nuts": "Hamiltonian Monte Carlo (NUTS)",
+    "mle": "maximum likelihood",
+}
+
+
 def method_parts(analysis: Analysis, words: str) -> tuple[Part, ...]:
     """Write how the results were made, how they compare with a constant rate, and how forecasts have done.
 
@@ -54,7 +61,10 @@ def method_parts(analysis: Analysis, words: str) -> tuple[Part, ...]:
 
 def _hawkes_method(analysis: Analysis) -> str:
     fit = analysis.fits.get("Hawkes")
-    return "no method (it could not be fitted)" if fit is None else str(fit.provenance.method)
+    if fit is None:
+        return "no method (it could not be fitted)"
+    method = str(fit.provenance.method)
+    return _ENGINES.get(method, method)
 
 
 def _evidence_of(fit: object) -> float:
@@ -155,17 +165,13 @@ def _ledger(analysis: Analysis) -> Table:
     rows = tuple(
         (
             long_date(origin),
-            *(
-                f"{percent(float(wide.loc[origin, ('at_least_one', name)]))}, "
-                f"{interval(float(wide.loc[origin, ('low', name)]), float(wide.loc[origin, ('high', name)]))}"
-                for name in models
-            ),
+            *(_forecast_cell(wide.loc[origin], name) for name in models),
             f"{outcome[origin]:,}",
         )
         for origin in wide.index
     )
     return Table(
-        ("Made on", *(MODEL_NAMES.get(name, name).capitalize() for name in models), "Came"),
+        ("Made on", *(MODEL_NAMES.get(name, name) for name in models), "Came"),
         rows,
         title=f"Ledger: what forecasts of the next {record.days} days would have said",
         note=(
@@ -173,6 +179,11 @@ def _ledger(analysis: Analysis) -> Table:
             "only what lay before its date; the data are as known today, so later corrections are in them."
         ),
     )
+
+
+def _forecast_cell(row: pd.Series, model: str) -> str:
+    chance, low, high = (float(row[(what, model)]) for what in ("at_least_one", "low", "high"))
+    return "not fitted" if math.isnan(chance) else f"{percent(chance)}, {interval(low, high)}"
 
 
 def _checks(analysis: Analysis) -> Table:
@@ -223,6 +234,8 @@ def source_points(analysis: Analysis) -> tuple[str, ...]:
             f"Dates known only to an interval: {analysis.n_inexact:,} of {len(past):,}."
         ),
     ]
+    if len(table):
+        found[2] += f" The latest counted row is dated {long_date(table['date_start'].max())}."
     known = table["killed"].notna() if "killed" in table else None
     if known is not None and known.any():
         found.append(

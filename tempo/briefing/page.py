@@ -27,6 +27,8 @@ type Paper = Literal["a4", "letter"]
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _RIGHT_TO_LEFT = ("\u0590", "\u08ff")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# A percent sign stays with its number.
+_PERCENT = re.compile(r"(?<=\d) %")
 _LONG = re.compile(r"\S{28}(?=\S)")
 # Right-to-left words, with the numbers and signs that stand between two of them.
 _RUN = re.compile(r"[\u0590-\u08ff]+(?:[^\u0590-\u08ffA-Za-z]*[\u0590-\u08ff]+)*")
@@ -220,6 +222,7 @@ def printable(text: str) -> str:
     "'at \\u2068\\u0639\\u2069 in 30 days'"
     """
     line = " ".join(_CONTROL.sub(" ", text).split())
+    line = _PERCENT.sub("\u00a0%", line)
     line = _LONG.sub("\\g<0>\u200b", line)
     first = next((letter for letter in line if letter.isalpha()), "")
     if _is_rightward(first):
@@ -240,4 +243,4 @@ def _fonts() -> tuple[str, frozenset[str]]:
 
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     codes = FT2Font(str(folder / "DejaVuSans.ttf")).get_charmap()
-    return str(folder), frozenset(map(chr, codes)) | frozenset("\u200b\u2068\u2069")
+    return str(folder), frozenset(map(chr, codes)) | frozenset("\u00a0\u200b\u2068\u2069")

@@ -90,7 +90,8 @@ def write_briefing(
         At least two accounts of what is going on. Left out: continuation at the past rate, and escalation to three
         to eight times that rate within the last 30 days.
     prior : sequence of float, optional
-        Probability of each scenario before the data; equal when left out.
+        Probability of each scenario before the data. Left out: equal for named scenarios; 90 % continuation and 10 %
+        escalation where ``scenarios`` are left out too.
     prob : float, default 0.9
         Content of every interval.
     words : {"icd203", "phia"}, default "icd203"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
 from tempo.data.window import DAY
+from tempo.errors import FitError
 
 __all__ = ["Record", "keep_record"]
 
@@ -72,9 +73,11 @@ class Record:
             In nats; above zero the model was better. NaN where there are too few forecasts.
         """
         scores = self.table.pivot_table(index="origin", columns="model", values="log_score")
-        if model not in scores or len(scores) < 2:
+        if model not in scores:
             return float("nan"), float("nan")
-        difference = (scores[model] - scores[self.baseline]).to_numpy(dtype=float)
+        difference = (scores[model] - scores[self.baseline]).dropna().to_numpy(dtype=float)
+        if len(difference) < 2:
+            return float("nan"), float("nan")
         return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 
     def coverage(self, model: str) -> tuple[int, int]:
@@ -107,7 +110,7 @@ def keep_record(
     prob: float,
     rng: np.random.Generator,
     most: int = 12,
-    draws: int = 4000,
+    draws: int = 20_000,
 ) -> Record:
     """Give the record of simple forecasts over the observed past.
 
@@ -127,8 +130,8 @@ def keep_record(
         Draws the forecasts.
     most : int, default 12
         Most periods; the latest are kept.
-    draws : int, default 4000
-        Paths of each forecast.
+    draws : int, default 20,000
+        Paths of each forecast; many, because an outcome that surprised is scored by few of them.
 
     Returns
     -------
@@ -149,7 +152,11 @@ def keep_record(
         outcome = int(after.sum())
         before = counts.before(origin)
         for name, fit in fitters.items():
-            totals = fit(before).simulate(days, draws, rng).sum(axis=1)
+            try:
+                fitted = fit(before)
+            except FitError:
+                continue  # the comparison is paired, so this origin does not count for this model
+            totals = fitted.simulate(days, draws, rng).sum(axis=1)
             low, high = np.quantile(totals, [(1 - prob) / 2, (1 + prob) / 2], method="inverted_cdf")
             # Half a draw more, so that an outcome that no path reached is costly but not infinite.
             chance = (np.count_nonzero(totals == outcome) + 0.5) / (draws + 1)

@@ -13,7 +13,7 @@ from tempo.briefing.judgements import accounts_of, read_scenarios
 from tempo.briefing.layout import Chart, Part, Section, Table
 from tempo.briefing.method import method_parts, source_points
 from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
-from tempo.briefing.wording import Term, term, words_for_interval
+from tempo.briefing.wording import term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.forecasting.outlook import Outlook
@@ -217,7 +217,7 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
     after = table[("probability", name)].to_numpy(dtype=float)
     none = term(float(after[0]), words)
     said = [
-        f"If no {noun.one} comes in the next {days} days, the {name} scenario becomes {_as_noun(none)}."
+        f"After {days} days without any {noun.one}, {none.clause} that the {name} scenario describes what goes on."
     ]
     above = after >= 0.55
     if above.all():
@@ -227,30 +227,17 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
     else:
         first = int(np.argmax(above))
         then = term(float(after[first]), words)
-        said.append(f"With {number(first)} of them it becomes {_as_noun(then)}.")
+        said.append(f"After {number(first)} of them, {then.clause} that it does.")
     return " ".join(said)
 
 
-def _as_noun(found: Term) -> str:
-    """Write a term after "becomes": nouns take an article where they have one."""
-    if found.word in {"roughly even chance", "remote chance", "realistic possibility"}:
-        return f"a {found.text}"
-    return found.text
-
-
 def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ...]:
-    table = analysis.past.table
     parts: list[Part] = []
-    if len(table):
-        last = long_date(table["date_start"].max())
-        parts.append(f"The latest of the {len(table):,} rows is dated {last}.")
-    parts.extend(charts[name] for name in ("timeline", "tempo") if name in charts)
-    for name in ("Changepoints", "Hawkes"):
+    parts.extend(charts[name] for name in ("timeline", "tempo", "intensity") if name in charts)
+    for name, lead in (("Changepoints", "Changepoints."), ("Hawkes", "Self-excitation.")):
         fit = analysis.fits.get(name)
         if fit is not None:
-            parts.append(spelled_dates(fit.describe()))
-            if name == "Hawkes" and "intensity" in charts:
-                parts.append(charts["intensity"])
+            parts.append(f"{lead} {spelled_dates(fit.describe())}")
     if "forecast" in charts:
         parts.append(charts["forecast"])
     return tuple(parts)

@@ -127,6 +127,11 @@ class Term:
         start = _NOUNS.get(self.word, f"It is {self.word}")
         return f"{start} ({self.percent}{note})"
 
+    @property
+    def clause(self) -> str:
+        """The opening inside a sentence: "it is likely (62 %)"."""
+        return self.opening[:1].lower() + self.opening[1:]
+
     def __str__(self) -> str:
         return self.text
 

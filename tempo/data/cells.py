@@ -71,7 +71,7 @@ def as_text(column: pd.Series) -> pd.Series:
     # Distinct cells first: a column of codes or dates has few of them.
     codes, distinct = pd.factorize(column.astype(object), use_na_sentinel=True)
     written = np.array([*(_cell_text(value) for value in distinct), ""], dtype=object)
-    if len({type(value) for value in distinct} & {bool, np.bool_}) and len(distinct) > 1:
+    if column.dtype == object and any(value in (0, 1) for value in distinct if np.isscalar(value)):
         # factorize holds True and 1 to be the same cell, but they are not.
         texts = [_cell_text(value) for value in column.astype(object)]
         return pd.Series(texts, index=column.index, dtype="str")

@@ -146,7 +146,10 @@ class Conversion:
     def coordinates(self, column: str, limit: float) -> NDArray[np.float64]:
         """Give degrees; what cannot be a coordinate is reported and becomes unknown, for no model needs it."""
         cells = self.cells(column)
-        read = parse_numbers(cells, self.unknown)
+        # No coordinate has thousands, so that a comma can only be a decimal one.
+        read = parse_numbers(
+            cells.str.replace(r"^(-?\d{1,3}),(\d+)$", r"\1.\2", regex=True), self.unknown
+        )
         with np.errstate(invalid="ignore"):
             wrong = read.bad | (np.abs(read.values) > limit)
         self.problems.warn(

@@ -424,20 +424,14 @@ def _regular_frequency(index: pd.DatetimeIndex) -> str:
         raise DataError(
             "the index carries a time zone; bins are calendar dates in one zone. Use index.tz_localize(None)."
         )
+    if index.hasnans:
+        raise DataError("the index has missing dates. Every bin needs its start.")
     if (index != index.normalize()).any():
         raise DataError(
             f"the bins start at a time of day (first: {index[index != index.normalize()][0]}); bins are whole calendar "
             "days. Use index.normalize(), or count the incidents by day."
         )
-    if index.hasnans:
-        raise DataError("the index has missing dates. Every bin needs its start.")
-    frequency = index.freqstr
-    if frequency is None and len(index) >= 3:
-        frequency = pd.infer_freq(index)
-    if frequency is None and len(index) == 2 and index[1] > index[0]:
-        frequency = f"{max((index[1] - index[0]) // DAY, 1)}D"
-    if frequency is None and len(index) == 1:
-        frequency = "1D"
+    frequency = index.freqstr or _inferred_frequency(index)
     if frequency is None:
         _fail_regular(index)
     try:
@@ -446,6 +440,21 @@ def _regular_frequency(index: pd.DatetimeIndex) -> str:
         raise DataError(f"the bins of the index cannot be used: {error}") from error
     _require_regular(index, frequency)
     return frequency
+
+
+def _inferred_frequency(index: pd.DatetimeIndex) -> str | None:
+    """Give the frequency of bins of so many days, or of so many months from the first of one."""
+    if len(index) == 1:
+        return "1D"
+    steps = np.diff(np.asarray((index - index[0]) / DAY, dtype=float))
+    if (steps == steps[0]).all() and steps[0] >= 1:
+        return f"{steps[0]:.0f}D"
+    months = np.diff(np.asarray(12 * index.year + index.month))
+    if (index.day == 1).all() and (months == months[0]).all() and months[0] >= 1:
+        whole_years = months[0] % 12 == 0
+        year = f"YS-{index[0]:%b}".upper()
+        return f"{months[0] // 12}{year}" if whole_years else f"{months[0]}MS"
+    return None
 
 
 def _require_regular(index: pd.Index, frequency: str) -> None:

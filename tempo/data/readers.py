@@ -285,8 +285,8 @@ def _read(
     if merge:
         if converted.schema != "gtd" or "related" not in table:
             raise OptionError(
-                "merge_coordinated is True, but only GTD files with a column 'related' say which attacks belong together; "
-                f"this one was read by the schema {converted.schema!r}. Leave it away."
+                "merge_coordinated is True, but only GTD files with a column 'related' say which attacks belong "
+                f"together; this one was read by the schema {converted.schema!r}. Leave it away."
             )
         if not problems.n("error"):
             table, rows = merge_coordinated(table, rows, problems)
@@ -310,7 +310,11 @@ def _open(
         ("http://", "https://", "ftp://", "s3://")
     ):
         raise ReadError(f"{path} is an address. Download the file first, and give its path.")
-    return open_file(Path(path).expanduser(), problems, sheet=sheet, encoding=encoding)
+    try:
+        place = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ReadError(f"{path} cannot be found: {error}. Give the whole path.") from error
+    return open_file(place, problems, sheet=sheet, encoding=encoding)
 
 
 def _no_window(result: _Result, name: str) -> str:

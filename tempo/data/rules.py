@@ -215,8 +215,8 @@ class _Parser:
         self.tokens: list[tuple[str, str, int]] = []
         self.position = 0
         self.depth = 0
-        place = 0
-        while text[place:].strip():
+        place, end = 0, len(text.rstrip())
+        while place < end:
             match = _TOKEN.match(text, place)
             if match is None or match.lastgroup is None:
                 self.fail(

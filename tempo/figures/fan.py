@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, mark_cutoff, one_day, until
-from tempo.figures.labels import at_right, noun, plain
+from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
@@ -59,7 +59,7 @@ def plot_forecast(outlook: Outlook, ax: Axes | None = None) -> Axes:
                 "Forecast total since the cut-off: median, 50 % and 90 % interval",
                 "Above: probability of at least one by then",
                 f"Model: {plain(outlook.name)}",
-                f"Counting rule: {plain(outlook.rule)} ({plain(outlook.label)})",
+                counting_rule(outlook.label, outlook.rule),
                 until(outlook.cutoff),
             ],
             top_mm=14.0,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, mark_gaps, one_day, until, unwatched
-from tempo.figures.labels import at_right, noun, plain
+from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
     from tempo.models.hawkes_fit import HawkesFit
@@ -43,8 +43,9 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     --------
     >>> import matplotlib.pyplot as plt
     >>> import tempo
-    >>> past = tempo.load_dataset("iraq-coalition").before("2020-03-12")
-    >>> ax = plot_intensity(tempo.Hawkes().fit(past.counts("1D"), method="mle"))
+    >>> days = pd.date_range("2020-01-01", periods=200)
+    >>> counts = pd.Series([int(day % 40 in (0, 1, 3, 7)) for day in range(200)], index=days)
+    >>> ax = plot_intensity(tempo.Hawkes().fit(counts, method="mle"))
     >>> plt.close(ax.figure)
     """
     table = hawkes_fit.intensity()
@@ -54,6 +55,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     total, low, high, baseline = (
         table[name].to_numpy(dtype=float) for name in ("intensity", "low", "high", "baseline")
     )
+    thin = min(1.0, 1500 / len(total))  # lines of many bins would cover the areas
     with style.context():
         ax = style.canvas(
             ax,
@@ -61,35 +63,35 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
                 f"Expected {noun(counts.label)} a day, given those before",
                 f"Thin lines: {percent(prob)} interval",
                 f"Model: {plain(hawkes_fit.name)}",
-                f"Counting rule: {plain(counts.rule)}",
+                counting_rule(counts.label, counts.rule),
                 until(counts.end),
                 "Hatched: not observed" if unwatched(counts) else "",
             ],
         )
         date_axis(ax, counts.bin_starts[0], counts.end)
         mark_gaps(ax, unwatched(counts))
-        ax.stairs(baseline, edges, fill=True, color=_BASE, linewidth=0, zorder=1, gid="baseline")
-        ax.stairs(
+        style.steps(ax, baseline, edges, colour=_BASE, gid="baseline")
+        style.steps(
+            ax, total, edges, baseline=baseline, colour=_SET_OFF, opacity=0.75, gid="triggered"
+        )
+        style.steps(
+            ax,
             total,
             edges,
-            baseline=baseline,
-            fill=True,
-            color=_SET_OFF,
-            alpha=0.75,
-            linewidth=0,
-            zorder=1,
-            gid="triggered",
-        )
-        ax.stairs(
-            total, edges, baseline=None, color=style.INK, linewidth=0.9, zorder=3, gid="intensity"
+            baseline=None,
+            colour=style.INK,
+            linewidth=0.9 * thin,
+            zorder=3,
+            gid="intensity",
         )
         for bound in (low, high):
-            ax.stairs(
+            style.steps(
+                ax,
                 bound,
                 edges,
                 baseline=None,
-                color="#8A8A8A",
-                linewidth=0.5,
+                colour="#8A8A8A",
+                linewidth=0.5 * thin,
                 zorder=2,
                 gid="interval",
             )
@@ -103,7 +105,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
             linestyle="none",
             marker="|",
             markersize=4,
-            markeredgewidth=0.6,
+            markeredgewidth=0.6 * min(1.0, 400 / max(happened.sum(), 1)),
             color=style.INK,
             clip_on=False,
             rasterized=bool(happened.sum() > 5000),

@@ -13,7 +13,16 @@ from matplotlib.textpath import text_to_path
 
 from tempo.data.rounding import plural
 
-__all__ = ["at_right", "noun", "plain", "shortened", "spread", "width_mm", "wrapped"]
+__all__ = [
+    "at_right",
+    "counting_rule",
+    "noun",
+    "plain",
+    "shortened",
+    "spread",
+    "width_mm",
+    "wrapped",
+]
 
 _FONT = "DejaVu Sans"
 _MM_PER_PT = 25.4 / 72.0
@@ -133,7 +142,7 @@ def shortened(text: str, limit_mm: float, size_pt: float, *, bold: bool = False)
     Examples
     --------
     >>> shortened("rocket", 30, 8), shortened("a very long name indeed", 15, 8)
-    ('rocket', 'a very lo…')
+    ('rocket', 'a very l…')
     """
     if text.startswith(_OPEN) and text.endswith(_CLOSE):
         return _isolated(shortened(text[1:-1], limit_mm, size_pt, bold=bold))
@@ -172,7 +181,7 @@ def wrapped(text: str, limit_mm: float, size_pt: float, max_lines: int = 6) -> l
     Examples
     --------
     >>> wrapped("heavy strikes on the coalition", 25, 8)
-    ['heavy strikes', 'on the coalition']
+    ['heavy strikes on', 'the coalition']
     """
     lines = [""]
     for word in text.split():
@@ -228,6 +237,29 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return placed
 
 
+def counting_rule(label: str, rule: str) -> str:
+    """Give the sentence of a caption that says what is counted.
+
+    Parameters
+    ----------
+    label : str
+        What is counted.
+    rule : str
+        The counting rule.
+
+    Returns
+    -------
+    str
+        Without its full stop.
+
+    Examples
+    --------
+    >>> counting_rule("heavy strike", "killed > 0")
+    'Counting rule for heavy strikes: killed > 0'
+    """
+    return f"Counting rule for {noun(label)}: {plain(rule)}"
+
+
 def at_right(
     ax: Axes,
     entries: Sequence[tuple[float, str, str, str]],
@@ -259,14 +291,14 @@ def at_right(
     line_pt = size_pt * 1.3
     texts = []
     for _, name, value, colour in entries:
-        lines = [line for line in wrapped(value, limit_mm, size_pt, 3) if line]
+        below = [line for line in wrapped(value, limit_mm, size_pt, 3) if line]
         title = [(shortened(name, limit_mm, size_pt, bold=True), "bold", colour)] if name else []
-        texts.append(title + [(line, "normal", "#222222") for line in lines])
+        texts.append(title + [(line, "normal", "#222222") for line in below])
     tallest = max((len(lines) for lines in texts), default=1)
     if tallest > 1 and len(texts) * (tallest * line_pt + 2.0) > height_pt + 8.0:
         # Too many for two lines each.
         texts = [
-            [(shortened(f"{name} {value}".strip(), limit_mm, size_pt, bold=True), "bold", colour)]
+            [(shortened(f"{name}: {value}", limit_mm, size_pt, bold=True), "bold", colour)]
             for _, name, value, colour in entries
         ]
         tallest = 1

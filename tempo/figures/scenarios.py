@@ -15,7 +15,7 @@ from tempo.data.rounding import interval, number, percent
 from tempo.errors import OptionError
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, until
-from tempo.figures.labels import at_right, noun, plain, shortened, width_mm
+from tempo.figures.labels import at_right, counting_rule, noun, plain, shortened, width_mm
 
 if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
@@ -225,7 +225,7 @@ def plot_scenarios(
             caption=[
                 f"Forecast from {day(first.start)} on",
                 "Dot: median; thick line: 50 % interval; thin line and brackets: 90 % interval",
-                f"Counting rule: {plain(first.rule)} ({plain(first.label)})",
+                counting_rule(first.label, first.rule),
                 until(first.cutoff),
             ],
             height_mm=_ROW_MM * len(rows) + 2.0,
@@ -393,14 +393,14 @@ def _draw_numbers(ax: Axes, rows: list[_Row]) -> None:
 
 def _odds_caption(weights: Weights, what: str) -> list[str]:
     prior = ", ".join(
-        f"{plain(str(name))} {percent(float(p))}" for name, p in weights.prior.items()
+        f"{plain(str(name))} ({percent(float(p))})" for name, p in weights.prior.items()
     )
     events = number(weights.counts.events, 12)
     return [
         what,
         f"Given that one of the scenarios holds; before the data: {prior}",
         f"Judged by the days since {day(weights.since)} ({noun(weights.counts.label)}: {events})",
-        f"Counting rule: {plain(weights.counts.rule)}",
+        counting_rule(weights.counts.label, weights.counts.rule),
         until(weights.counts.end),
     ]
 

@@ -19,9 +19,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from tempo.data.rounding import number
 from tempo.errors import OptionError
@@ -52,6 +55,7 @@ __all__ = [
     "left_margin_mm",
     "letters",
     "render",
+    "steps",
     "value_axis",
 ]
 
@@ -71,6 +75,7 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so every machine draws the same l
 MM_PER_INCH, PT_PER_INCH = 25.4, 72.0
 _CAPTION_DROP_PT = 29.0  # room for two lines of tick labels
 _LINE = 1.3
+_MOST_CORNERS = 20_000
 
 _SHEET: Any = {  # a mapping; matplotlib types it by listing every setting there is
     "axes.axisbelow": True,
@@ -136,6 +141,9 @@ def context() -> Iterator[None]:
     """
     with mpl.rc_context(_SHEET):
         yield
+        # The first figure loads the backend, and that of notebooks turns this on so that figures show by themselves.
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)
 
 
 def canvas(
@@ -370,6 +378,58 @@ def value_axis(ax: Axes, top: float, *, whole: bool = False, ticks: int = 4) -> 
     ax.set_ylim(0, 1.06 * top)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=ticks, integer=whole, min_n_ticks=2))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 6)))
+
+
+def steps(
+    ax: Axes,
+    values: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    *,
+    colour: str,
+    gid: str,
+    baseline: NDArray[np.float64] | float | None = 0.0,
+    opacity: float = 1.0,
+    linewidth: float = 0.0,
+    zorder: float = 1.0,
+) -> None:
+    """Draw values that hold for a bin each: an area down to the baseline, or a line if there is no baseline.
+
+    Limits of the Axes are left alone, which spares matplotlib a look at each corner. Beyond 20,000 bins the area is
+    drawn as pixels in vector files too, because nobody can see its corners there.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The chart.
+    values : ndarray, shape (n,)
+        NaN where nothing is drawn.
+    edges : ndarray, shape (n + 1,)
+        Of the bins.
+    colour : str
+        Of area or line.
+    gid : str
+        What it is, for finding it again.
+    baseline : ndarray, float or None
+        Lower edge of the area.
+    opacity, linewidth, zorder : float
+        As in matplotlib.
+    """
+    area = baseline is not None
+    lower: Any = baseline  # matplotlib's annotation knows of numbers only
+    patch = StepPatch(
+        values,
+        edges,
+        baseline=lower,
+        fill=area,
+        facecolor=colour if area else "none",
+        edgecolor="none" if area else colour,
+        alpha=opacity,
+        linewidth=linewidth,
+        zorder=zorder,
+        gid=gid,
+        rasterized=len(values) > _MOST_CORNERS,
+    )
+    ax.add_artist(patch)
 
 
 def render(figure: Figure, kind: str = "pdf", *, dpi: float = 200.0) -> bytes:

@@ -25,7 +25,7 @@ from tempo.figures.dates import (
     unwatched,
 )
 from tempo.figures.fan import draw_fan
-from tempo.figures.labels import at_right, noun, plain
+from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
@@ -59,8 +59,8 @@ def plot_tempo(
     """Show counts through time, with the changing rate behind them and the forecast on the right.
 
     Long series are regrouped into fewer, wider bars (the axis says which), so that decades of days can be read.
-    Bins that were observed only in part are paler; those that nobody watched are hatched. The strip below gives,
-    for each bin, the probability that the rate changed at its start.
+    Bins that were observed only in part are paler; those that nobody watched are hatched. The strip below gives the
+    probability that the rate changed, summed over the bins of each bar, and marks when.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def plot_tempo(
         style.headline(ax, title, lift_pt=lift_pt, spare_mm=-20.0 if outlook is not None else 0.0)
         if shifts is not None:
             _draw_rate(ax, shifts, bars)
-            _add_strip(ax, shifts)
+            _add_strip(ax, shifts, bars)
         if outlook is not None:
             _add_fan(ax, outlook, lift_pt, below=shifts is not None)
     return ax
@@ -156,7 +156,7 @@ def _caption(
 ) -> list[str]:
     partly = (bars.exposure < 0.999) & (bars.values > 0)
     return [
-        f"Counting rule: {plain(counts.rule)} ({plain(counts.label)})",
+        counting_rule(counts.label, counts.rule),
         until(counts.end),
         f"Line: rate with its {percent(shifts.rate.attrs['prob'])} interval"
         if shifts is not None
@@ -173,31 +173,20 @@ def _caption(
 
 def _about_dates(shifts: ChangepointsFit) -> str:
     table = shifts.segments
-    number_of, prob = int(table.attrs["n_changes"]), percent(float(table.attrs["prob"]))
-    if not 0 < number_of <= _MOST_DATED:
+    k, chance = int(table.attrs["n_changes"]), percent(float(table.attrs["p_n_changes"]))
+    if not 0 < k <= _MOST_DATED:
         return ""
-    what = (
-        "the change, if there was one"
-        if number_of == 1
-        else f"each change, if there were {number_of}"
-    )
-    return f"Dots and bars in the strip: date of {what} (probability {percent(float(table.attrs['p_n_changes']))}), with its {prob} interval"
+    what = "the change, if there was one" if k == 1 else f"each change, if there were {k}"
+    interval_of = percent(float(table.attrs["prob"]))
+    return f"Dots and lines in the strip: date of {what} (probability {chance}), with its {interval_of} interval"
 
 
 def _draw_bars(ax: Axes, bars: _Bars) -> None:
     whole = bars.exposure >= 0.999
     for chosen, opacity in ((whole, 1.0), (~whole, 0.45)):
         if chosen.any():
-            ax.stairs(
-                np.where(chosen, np.nan_to_num(bars.values), 0.0),
-                bars.edges,
-                fill=True,
-                color="#9BB7CC",
-                alpha=opacity,
-                linewidth=0,
-                zorder=1,
-                gid="counts",
-            )
+            drawn = np.where(chosen, np.nan_to_num(bars.values), 0.0)
+            style.steps(ax, drawn, bars.edges, colour="#9BB7CC", opacity=opacity, gid="counts")
     if not np.nansum(bars.values):
         ax.text(
             0.5,
@@ -218,19 +207,18 @@ def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
     rate, low, high = (
         shifts.rate[name].to_numpy(dtype=float) * scale for name in ("mean", "low", "high")
     )
-    ax.stairs(
+    style.steps(
+        ax,
         high,
         edges,
         baseline=low,
-        fill=True,
-        color=style.VERMILLION,
-        alpha=0.22,
-        linewidth=0,
+        colour=style.VERMILLION,
+        opacity=0.22,
         zorder=2,
         gid="interval",
     )
-    ax.stairs(
-        rate, edges, baseline=None, color=style.VERMILLION, linewidth=1.5, zorder=3, gid="rate"
+    style.steps(
+        ax, rate, edges, baseline=None, colour=style.VERMILLION, linewidth=1.5, zorder=3, gid="rate"
     )
     seen = int(np.flatnonzero(~np.isnan(rate))[-1])
     last = fitted.bin_ends[seen] - pd.Timedelta("1D")
@@ -238,7 +226,7 @@ def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
     style.headline(ax, f"rate on {day(last, year=False)}: {now}", colour=style.VERMILLION)
 
 
-def _add_strip(ax: Axes, shifts: ChangepointsFit) -> None:
+def _add_strip(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
     """Make room below the counts and draw the probability of a change in it."""
     _, top = ax.get_ylim()
     ticks = [tick for tick in ax.yaxis.get_major_locator().tick_values(0, top) if 0 <= tick <= top]
@@ -256,22 +244,27 @@ def _add_strip(ax: Axes, shifts: ChangepointsFit) -> None:
     strip.tick_params(axis="x", bottom=False, labelbottom=False)
     strip.spines["bottom"].set_visible(False)
     strip.spines["left"].set(color=style.RULE, linewidth=0.6)
-    change = shifts.change_probability
-    chance = np.nan_to_num(change.to_numpy(dtype=float))
-    edges = np.append(days(shifts.counts.bin_starts), one_day(shifts.counts.end))
-    strip.stairs(chance, edges, fill=True, color=style.VERMILLION, linewidth=0, gid="change")
+    starts = days(shifts.counts.bin_starts)
+    daily = np.nan_to_num(shifts.change_probability.to_numpy(dtype=float))
+    # Summed over a bar, they bound the probability of a change in it from above, closely where changes are rare.
+    chance = np.minimum(np.histogram(starts, bars.edges, weights=daily)[0], 1.0)
+    style.steps(strip, chance, bars.edges, colour=style.VERMILLION, gid="change")
     peak = max(float(chance.max(initial=0.0)), 0.05)
     dated = _dated_changes(shifts)
-    for row in dated.itertuples():
-        low, high = one_day(row.start_low), one_day(row.start_high) + 1.0
+    places, lows, highs = (days(dated[name]) for name in ("start", "start_low", "start_high"))
+    for place, low, high in zip(places, lows, highs, strict=True):
         strip.plot(
-            [low, high], [1.17 * peak] * 2, color=style.INK, linewidth=0.8, gid="date of change"
+            [low, high + 1.0],
+            [1.17 * peak] * 2,
+            color=style.INK,
+            linewidth=0.8,
+            gid="date of change",
         )
-        strip.plot(one_day(row.start), 1.17 * peak, color=style.INK, marker="o", markersize=3)
+        strip.plot(place, 1.17 * peak, color=style.INK, marker="o", markersize=3)
     strip.set_ylim(0, peak * (1.3 if len(dated) else 1.05))
     strip.set_yticks([0, peak], ["0", percent(peak)])
     strip.annotate(
-        "probability that the rate changed, by date; "
+        "probability that the rate changed, bar by bar; "
         f"that it never changed: {percent(float(shifts.n_changes.iloc[0]))}",
         xy=(0, 1),
         xycoords="axes fraction",

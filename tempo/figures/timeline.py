@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import number
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, mark_gaps, until
-from tempo.figures.labels import plain, shortened, width_mm
+from tempo.figures.labels import counting_rule, plain, shortened, width_mm
 
 if TYPE_CHECKING:
     from tempo.data.incidents import Incidents
@@ -150,7 +150,7 @@ def _lanes(table: pd.DataFrame) -> list[_Lane]:
 def _caption(incidents: Incidents, marked: list[_Lane], *, profiled: bool) -> list[str]:
     uncertain = any((~lane.exact).any() for lane in marked)
     return [
-        f"Counting rule: {plain(incidents.rule)} ({plain(incidents.label)}: {number(len(incidents), 12)})",
+        f"{counting_rule(incidents.label, incidents.rule)} ({number(len(incidents), 12)} in all)",
         until(incidents.cutoff if incidents.cutoff is not None else incidents.window.end),
         "Bars: the date is known only to lie within the bar" if uncertain else "",
         "Profiles: incidents through time, where single marks would hide each other"
@@ -277,8 +277,15 @@ def _draw_profile(ax: Axes, row: int, lane: _Lane, most: float) -> list[_Mark]:
         edges, heights = edges[:-1], heights[:-1]
     tallest = int(heights.max(initial=1))
     half = 0.36 * heights / tallest
-    ax.stairs(
-        row - half, edges, baseline=row + half, fill=True, color=lane.colour, alpha=0.75, zorder=1.5
+    style.steps(
+        ax,
+        row - half,
+        edges,
+        baseline=row + half,
+        colour=lane.colour,
+        opacity=0.75,
+        zorder=1.5,
+        gid="profile",
     )
     _beside_lane(
         ax, row, f"up to {number(tallest, 12)} in {step} {'day' if step == 1 else 'days'}", 10.0

@@ -149,11 +149,12 @@ class ChangepointsFit:
 
     @cached_property
     def n_changes(self) -> pd.Series:
-        """P(k changes), indexed by k = 0, 1, …"""
+        """P(k changes), indexed by k, up to the last number that matters."""
         numbers = [part.number for part in self.parts]
         longest = max(len(n) for n in numbers)
         mean = np.mean([np.pad(n, (0, longest - len(n))) for n in numbers], axis=0)
-        index = pd.RangeIndex(longest, name="n_changes")
+        mean = mean[: int(np.flatnonzero(mean > 1e-12)[-1]) + 1]
+        index = pd.RangeIndex(mean.size, name="n_changes")
         return pd.Series(mean, index=index, name="probability")
 
     @cached_property
@@ -342,18 +343,19 @@ class ChangepointsFit:
         ChangepointsFit
             A new fit, the same as one to the whole series under the same priors.
         """
-        if isinstance(counts, int | np.integer):
+        if isinstance(counts, int | np.integer):  # the quick way: no pandas
             if counts < 0:
                 raise DataError(f"the count of the next bin is {counts}; expected 0 or more.")
             more: Counts | int = int(counts)
-            values, exposure = np.array([float(more)]), np.ones(1)
+            values, exposure = np.array([float(counts)]), np.ones(1)
         else:
             more = self._following(counts)
             values = more.to_numpy(dtype=float)
             exposure = np.where(np.isnan(values), 0.0, more.exposure.to_numpy(dtype=float))
+            values = np.nan_to_num(values)
         if self._priors.family == BERNOULLI:
             values = np.minimum(values, 1.0)
-        bins = Bins.of(np.nan_to_num(values), exposure)
+        bins = Bins.of(values, exposure)
         return ChangepointsFit(
             self.model,
             tuple(part.updated(bins) for part in self.parts),
@@ -541,15 +543,14 @@ class ChangepointsFit:
                 f"The pace is about {pace(0)}, 90 % interval.",
             ]
         else:
-            word = "change" if k == 1 else "changes"
             given = (
                 "was fixed"
                 if self._priors.n_changes is not None
                 else f"has probability {percent(chance)}"
             )
             text = [
-                f"The pace of {plural(self.counts.label)} changed: {percent(1 - none)} that it did. "
-                f"{counted(k, word)} {given}; then, with 90 % intervals:",
+                f"The pace of {plural(self.counts.label)} changed: {percent(1 - none)} that it did.",
+                f"{counted(k, 'change')} {given}; then, with 90 % intervals:",
                 f"it began at {pace(0)};",
             ]
             for row in range(1, k + 1):
@@ -607,8 +608,9 @@ class ChangepointsFit:
         checked = as_counts(more)
         if checked.bin_starts[0] != end or checked.freq != self.base.freq:
             raise DataError(
-                f"the new bins start {checked.bin_starts[0]:%Y-%m-%d} with frequency {checked.freq!r}; expected bins of "
-                f"{self.base.freq!r} from {end:%Y-%m-%d} on, where this fit ends. Fill bins that nobody watched with NaN."
+                f"the new bins start {checked.bin_starts[0]:%Y-%m-%d} with frequency {checked.freq!r}; expected "
+                f"bins of {self.base.freq!r} from {end:%Y-%m-%d} on, where this fit ends. "
+                "Fill bins that nobody watched with NaN."
             )
         return checked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +43,8 @@ class Bins:
     @classmethod
     def of(cls, counts: Floats, exposure: Floats) -> Bins:
         """Leave out the bins that were not observed (exposure 0)."""
+        if len(counts) == 1 and exposure[0] > 0:  # one new day: no time for more
+            return cls(counts, exposure, np.ones(1), np.zeros(1, dtype=np.int64), 1)
         position = np.flatnonzero(exposure > 0).astype(np.int64)
         places = np.ones(position.size)
         places[1:] = np.diff(position)
@@ -65,17 +68,23 @@ class Bins:
             self.counts[::-1].copy(), self.exposure[::-1].copy(), places, self.position, self.n_bins
         )
 
-    def joined(self, later: Bins) -> Bins:
-        """Give these bins followed by later ones."""
-        position = np.concatenate([self.position, later.position + self.n_bins])
+    @classmethod
+    def joined(cls, pieces: Sequence[Bins]) -> Bins:
+        """Give several stretches that follow each other as one."""
+        if len(pieces) == 1:
+            return pieces[0]
+        before = np.cumsum([0, *(piece.n_bins for piece in pieces)])
+        position = np.concatenate(
+            [piece.position + shift for piece, shift in zip(pieces, before, strict=False)]
+        )
         places = np.ones(position.size)
         places[1:] = np.diff(position)
-        return Bins(
-            np.concatenate([self.counts, later.counts]),
-            np.concatenate([self.exposure, later.exposure]),
+        return cls(
+            np.concatenate([piece.counts for piece in pieces]),
+            np.concatenate([piece.exposure for piece in pieces]),
             places,
             position,
-            self.n_bins + later.n_bins,
+            int(before[-1]),
         )
 
 
@@ -198,7 +207,9 @@ def learned_rates(average: float, *, beta: bool = False) -> tuple[Floats, Floats
     shape, factor = shape.ravel(), factor.ravel()
     if beta:
         odds = factor * average / (1 - average)
-        rarer = np.minimum(odds, 1 / odds)  # the rarer outcome gets the shape, so that none is U-shaped by accident
+        rarer = np.minimum(
+            odds, 1 / odds
+        )  # the rarer outcome gets the shape, so that none is U-shaped by accident
         shape, rate = (
             np.where(odds <= 1, shape, shape / rarer),
             np.where(odds <= 1, shape / rarer, shape),

@@ -100,8 +100,10 @@ class Posterior:
 
     Attributes
     ----------
-    bins, grid
-        What was filtered, under which priors.
+    pieces : tuple of Bins
+        What was filtered: the series, and the stretches that came by :meth:`updated`.
+    grid : Grid
+        Under which priors.
     table : ndarray, shape (cells, hazards)
         Log evidence; one column only where the number of changes is given.
     states : tuple of State
@@ -113,12 +115,17 @@ class Posterior:
         where they would take too much memory.
     """
 
-    bins: Bins
+    pieces: tuple[Bins, ...]
     grid: Grid
     table: Floats
     states: tuple[State, ...] = ()
     lost: Floats = field(default_factory=lambda: np.zeros((1, 1)), repr=False)
     forward: tuple[tuple[Floats, Floats], ...] = field(default=(), repr=False)
+
+    @cached_property
+    def bins(self) -> Bins:
+        """All observed bins."""
+        return Bins.joined(self.pieces)
 
     @cached_property
     def log_evidence(self) -> float:
@@ -144,24 +151,10 @@ class Posterior:
     def _run(
         self, cell: int, *, backward: bool = False, ends: Floats | None = None
     ) -> tuple[Floats, Floats, Floats]:
-        grid, bins = self.grid, self.bins.reversed if backward else self.bins
-        change, stay = grid.factors(bins.places)
-        first, second = grid.prior(cell)
-        sums, lost, _, _, moments = filter_pass(
-            grid.family,
-            bins.counts,
-            bins.exposure,
-            change,
-            stay,
-            grid.odds,
-            first,
-            second,
-            float(grid.size[cell]),
-            PRUNE,
-            initial_state(grid.odds.size),
-            0,
-            np.zeros((grid.odds.size, 0)) if ends is None else ends,
-        )
+        bins = self.bins.reversed if backward else self.bins
+        change, stay = self.grid.factors(bins.places)
+        state = initial_state(self.grid.odds.size)
+        sums, lost, _, moments = _filter(self.grid, bins, change, stay, cell, state, 0, ends)
         return (sums[:, ::-1].copy() if backward else sums), lost, moments
 
     def _forward(self, cell: int) -> tuple[Floats, Floats]:
@@ -171,31 +164,41 @@ class Posterior:
         return sums, lost
 
     @cached_property
-    def _marginals(self) -> tuple[Floats, Floats, float]:
-        """P(change) before each bin, moments of its rate, and the bound on the error of the log evidence."""
+    def _marginals(self) -> tuple[dict[int, Floats], float]:
+        """P(change) before each bin by cell and hazard, and the bound on the error of the log evidence."""
         m = len(self.bins)
-        probability, moments = np.zeros(m), np.zeros((2, m))
-        log_change, _ = (np.log(f) for f in self.grid.factors(self.bins.places))
+        chances = {}
+        log_change = np.log(self.grid.factors(self.bins.places)[0])
         bound = float(np.sum(self.weights * self.lost))  # of the cells that get no backward pass
         for cell in self._cells:
             forward, lost = self._forward(cell)
             backward, lost_back, _ = self._run(cell, backward=True)
-            weight = self.weights[cell]
-            chance = np.exp(
+            chance = np.zeros((self.grid.odds.size, m))
+            chance[:, 1:] = np.exp(
                 forward[:, 1:m] + log_change[:, 1:] + backward[:, 1:m] - forward[:, -1:]
             )
-            probability[1:] += weight @ chance
-            ends = np.zeros((len(weight), m + 1))
-            ends[:, 1:m] = weight[:, None] * chance
+            chances[cell] = chance
+            # What is lost at a bin counts only as far as a change there is probable; and the backward sums that
+            # say so are themselves short by a share that the bound of their own pass limits.
+            sharp = np.sum(lost[:, : m - 1] * chance[:, 1:], axis=1)
+            short = np.minimum(lost_back.sum(axis=1), 1.0)
+            sharp = np.divide(sharp, 1 - short, out=np.full_like(sharp, np.inf), where=short < 1)
+            bound += float(
+                self.weights[cell] @ (np.minimum(sharp, self.lost[cell]) - self.lost[cell])
+            )
+        return chances, math.log1p(max(bound, 0.0))
+
+    @cached_property
+    def _moments(self) -> Floats:
+        m = len(self.bins)
+        moments = np.zeros((2, m))
+        for cell, chance in self._marginals[0].items():
+            weight = self.weights[cell]
+            ends = np.empty((weight.size, m + 1))
+            ends[:, :m] = weight[:, None] * chance
             ends[:, m] = weight
             moments += self._run(cell, ends=ends)[2][:, :m]
-            # The backward sums are themselves short by at most this share.
-            short = lost_back.sum(axis=1)
-            sharp = np.sum(lost[:, : m - 1] * chance, axis=1)
-            with np.errstate(divide="ignore"):
-                sharp = np.where(short < 1, sharp / (1 - np.minimum(short, 1)), np.inf)
-            bound += float(weight @ (np.minimum(sharp, self.lost[cell]) - self.lost[cell]))
-        return probability, moments, math.log1p(max(bound, 0.0))
+        return moments
 
     @cached_property
     def change_probability(self) -> Floats:
@@ -203,19 +206,22 @@ class Posterior:
         if self.grid.n_changes is not None:
             dates = self.given(self.grid.n_changes).dates
             return np.asarray(dates.sum(axis=0))
-        return self._marginals[0]
+        return sum(
+            (self.weights[cell] @ chance for cell, chance in self._marginals[0].items()),
+            start=np.zeros(len(self.bins)),
+        )
 
     @cached_property
     def rate_moments(self) -> Floats:
         """Posterior mean and mean square of the rate in each observed bin, shape (2, m)."""
         if self.grid.n_changes is not None:
             return self.given(self.grid.n_changes).moments
-        return self._marginals[1]
+        return self._moments
 
     @cached_property
     def log_evidence_bound(self) -> float:
         """How much larger the log evidence may be, because runs were dropped."""
-        return 0.0 if self.grid.n_changes is not None else self._marginals[2]
+        return 0.0 if self.grid.n_changes is not None else self._marginals[1]
 
     @cached_property
     def number(self) -> Floats:
@@ -480,37 +486,32 @@ class Posterior:
             return prior[:, 0] + n, prior[:, 1] + (end - start) - n
         return prior[:, 0] + n, prior[:, 1] + e
 
+    @cached_property
+    def _seen(self) -> tuple[int, int]:
+        """Observed bins so far, and bins since the last of them (1 where that is the last bin of all)."""
+        return len(self.bins), self.bins.n_bins - int(self.bins.position[-1])
+
     def updated(self, later: Bins) -> Posterior:
         """Filter later bins; the runs that live after the last bin are all that is needed."""
-        bins = self.bins.joined(later)
-        if self.grid.n_changes is not None or len(self.bins) == 0:
-            return solve(bins, self.grid)
+        grid, pieces = self.grid, (*self.pieces, later)
+        if grid.n_changes is not None:
+            return solve(Bins.joined(pieces), grid)
+        seen, since = self._seen
         if len(later) == 0:
-            return Posterior(bins, self.grid, self.table, self.states, self.lost, self.forward)
-        seen = len(self.bins)
-        change, stay = self.grid.factors(bins.places[seen:])
+            return Posterior(pieces, grid, self.table, self.states, self.lost, self.forward)
+        places = later.places.copy()
+        places[0] = since + later.position[0]
+        change, stay = grid.factors(places)
         table, lost, states = self.table.copy(), self.lost.copy(), []
-        for cell, state in enumerate(self.states):
-            first, second = self.grid.prior(cell)
-            sums, gone, state, _, _ = filter_pass(
-                self.grid.family,
-                later.counts,
-                later.exposure,
-                change,
-                stay,
-                self.grid.odds,
-                first,
-                second,
-                float(self.grid.size[cell]),
-                PRUNE,
-                state,
-                seen,
-                np.zeros((self.grid.odds.size, 0)),
-            )
-            table[cell] += sums[:, -1] + self.grid.constant(later, cell)
+        for cell, old in enumerate(self.states):
+            sums, gone, state = _filter(grid, later, change, stay, cell, old, seen)[:3]
+            table[cell] += sums[:, -1] + grid.constant(later, cell)
             lost[cell] += gone.sum(axis=1)
             states.append(state)
-        return Posterior(bins, self.grid, table, tuple(states), lost)
+        out = Posterior(pieces, grid, table, tuple(states), lost)
+        # Known without joining the pieces, which would make each day cost as much as all days before it.
+        out.__dict__["_seen"] = (seen + len(later), later.n_bins - int(later.position[-1]))
+        return out
 
 
 def _by_number(sums: Floats, offset: Integers, k: int) -> Floats:
@@ -564,10 +565,9 @@ def solve(bins: Bins, grid: Grid) -> Posterior:
     """
     m, cells = len(bins), grid.shape.size
     if grid.n_changes is not None:
-        posterior = Posterior(bins, grid, np.zeros((cells, 1)))
-        given = posterior.given(grid.n_changes)
+        given = Posterior((bins,), grid, np.zeros((cells, 1))).given(grid.n_changes)
         table = given.log_sums[:, None] - _log_placements(bins.places, grid.n_changes)
-        solved = Posterior(bins, grid, table)
+        solved = Posterior((bins,), grid, table)
         solved.__dict__["_given"] = {grid.n_changes: given}
         return solved
     change, stay = grid.factors(bins.places)
@@ -576,28 +576,44 @@ def solve(bins: Bins, grid: Grid) -> Posterior:
     states, forward = [], []
     keep = cells * grid.odds.size * m <= _KEPT_NUMBERS or cells == 1
     for cell in range(cells):
-        first, second = grid.prior(cell)
-        sums, gone, state, _, _ = filter_pass(
-            grid.family,
-            bins.counts,
-            bins.exposure,
-            change,
-            stay,
-            grid.odds,
-            first,
-            second,
-            float(grid.size[cell]),
-            PRUNE,
-            initial_state(grid.odds.size),
-            0,
-            np.zeros((grid.odds.size, 0)),
+        sums, gone, state, _ = _filter(
+            grid, bins, change, stay, cell, initial_state(grid.odds.size), 0
         )
         table[cell] = sums[:, -1] + grid.constant(bins, cell)
         lost[cell] = gone.sum(axis=1)
         states.append(state)
         if keep:
             forward.append((sums, gone))
-    return Posterior(bins, grid, table, tuple(states), lost, tuple(forward))
+    return Posterior((bins,), grid, table, tuple(states), lost, tuple(forward))
+
+
+def _filter(
+    grid: Grid,
+    bins: Bins,
+    change: Floats,
+    stay: Floats,
+    cell: int,
+    state: State,
+    begun: int,
+    ends: Floats | None = None,
+) -> tuple[Floats, Floats, State, Floats]:
+    first, second = grid.prior(cell)
+    sums, lost, state, _, moments = filter_pass(
+        grid.family,
+        bins.counts,
+        bins.exposure,
+        change,
+        stay,
+        grid.odds,
+        first,
+        second,
+        float(grid.size[cell]),
+        PRUNE,
+        state,
+        begun,
+        np.zeros((grid.odds.size, 0)) if ends is None else ends,
+    )
+    return sums, lost, state, moments
 
 
 def one_step(posterior: Posterior) -> tuple[Floats, Floats, Floats, Floats]:

@@ -217,7 +217,8 @@ def _dispersion(y: Floats, mean: Floats, variance: Floats) -> CheckRow:
     excess = 6 * np.maximum(variance - mean, 0) / mean**2 + 1 / variance
     # A gamma distribution of the same mean and variance follows the skewness that rare events bring.
     scale = float((2 + excess).mean()) / n
-    low, high = stats.gamma.ppf([LEVEL / 2, 1 - LEVEL / 2], 1 / scale, scale=scale)
+    limits = stats.gamma.ppf(np.array([LEVEL / 2, 1 - LEVEL / 2]), 1 / scale, scale=scale)
+    low, high = float(limits[0]), float(limits[1])
     if ratio > high:
         meaning = (
             "Counts vary more than the model says (bursts within a bin, or a rate that moves)."

@@ -74,8 +74,8 @@ class ConstantRate:
             prior = tuple(float(value) for value in self.rate_prior)
             if len(prior) != 2 or not all(math.isfinite(p) and p > 0 for p in prior):
                 raise OptionError(
-                    f"rate_prior is {self.rate_prior!r}; expected (shape, rate) of a Gamma distribution, both positive, "
-                    "in events per bin: its mean is shape / rate."
+                    f"rate_prior is {self.rate_prior!r}; expected (shape, rate) of a Gamma distribution, both "
+                    "positive, in events per bin: its mean is shape / rate."
                 )
             object.__setattr__(self, "rate_prior", prior)
         if not self.dispersion_sd > 0:
@@ -306,8 +306,9 @@ class ConstantRateFit:
         if self.gamma is None:
             return self._interval(self.draws[:, 0], prob)
         shape, rate = self.gamma
-        low, high = stats.gamma.ppf([(1 - prob) / 2, (1 + prob) / 2], shape, scale=1 / rate)
-        return pd.Series({"mean": shape / rate, "low": float(low), "high": float(high)})
+        levels = np.array([(1 - prob) / 2, (1 + prob) / 2])
+        limits = stats.gamma.ppf(levels, shape, scale=1 / rate)
+        return pd.Series({"mean": shape / rate, "low": limits[0], "high": limits[1]})
 
     @staticmethod
     def _interval(draws: Floats, prob: float) -> pd.Series:

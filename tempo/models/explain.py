@@ -159,7 +159,7 @@ class Verdict:
         return joined
 
     def _mixed(self, quantity: str) -> tuple[Floats, Floats]:
-        """A quantity of each draw, all accounts together, with the weight of each draw."""
+        """Give a quantity of each draw, all accounts together, with the weight of each draw."""
         values, weights = [], []
         for name in ACCOUNTS:
             part = getattr(self._draws[name], quantity)
@@ -295,7 +295,7 @@ class Verdict:
                 soon = special.logsumexp(part + sums)
             rows[account] = float(late - soon + factorials - self._log_factorials)
         scores = pd.DataFrame({"log_score": rows})
-        scores["against_constant"] = scores["log_score"] - scores.loc["constant", "log_score"]
+        scores["against_constant"] = scores["log_score"] - rows["constant"]
         scores["bins"] = len(seen) - kept
         return scores
 
@@ -312,7 +312,7 @@ class Verdict:
         pandas.DataFrame
             One row for each prior: probabilities of the accounts, ``contagion``, ``changed``, ``top`` and ``decided``.
         """
-        variants = {
+        variants: dict[str, dict[str, float]] = {
             "as stated": {},
             "contagion less likely (30 %)": {"contagion": 0.3},
             "contagion more likely (70 %)": {"contagion": 0.7},
@@ -322,15 +322,19 @@ class Verdict:
             "long memory (half-life 12 days)": {"half_life_days": 12.0},
         }
         rows = {}
-        axes = [
-            self.log_evidence[name].to_numpy()
-            for name in ("half_life_days", "branching_ratio", "dispersion")
-        ]
+        table = self.log_evidence
+        half_lives, branching = (
+            table["half_life_days"].to_numpy(),
+            table["branching_ratio"].to_numpy(),
+        )
+        dispersion = table["dispersion"].to_numpy()
         places = int((self.counts.exposure.to_numpy() > 0).sum()) - 1
         for label, changes in variants.items():
-            log_prior = cell_log_prior(self.prior.with_(**changes), *axes, len(SCALES), places)
-            weights = special.softmax(log_prior + self.log_evidence.to_numpy())
-            shares = {k: float(v.sum()) for k, v in account_weights(weights, axes[1]).items()}
+            log_prior = cell_log_prior(
+                self.prior.with_(**changes), half_lives, branching, dispersion, len(SCALES), places
+            )
+            weights = special.softmax(log_prior + table.to_numpy())
+            shares = {k: float(v.sum()) for k, v in account_weights(weights, branching).items()}
             top = max(shares, key=lambda key: shares[key])
             rows[label] = {
                 **shares,
@@ -453,10 +457,10 @@ def explain(
     .. math:: Y_t \sim \mathrm{NegBin}\Bigl(e_t s_t \mu_t + \alpha \sum_{k \ge 1} h_k Y_{t-k}\Bigr), \qquad
               h_k = (1 - e^{-\beta}) e^{-\beta (k - 1)},
 
-    with a baseline :math:`\mu_t` that may step an unknown number of times by a factor of at least two, and a branching
-    ratio :math:`\alpha` that is zero or at least 0.2: *constant* (no steps, no contagion), *changepoints*, *hawkes*, and
-    *hawkes+steps*. Steps are summed over exactly; branching, memory, level scale and dispersion on a grid. Nothing is
-    sampled to get the probabilities.
+    with a baseline :math:`\mu_t` that may step an unknown number of times by a factor of at least two, and a
+    branching ratio :math:`\alpha` that is zero or at least 0.2: *constant* (no steps, no contagion), *changepoints*,
+    *hawkes*, and *hawkes+steps*. Steps are summed over exactly; branching, memory, level scale and dispersion on a
+    grid. Nothing is sampled to get the probabilities.
 
     Parameters
     ----------
@@ -529,8 +533,8 @@ def explain(
     many = float(weights[..., -1].sum())
     if many > 0.05:
         notes.append(
-            f"There may be more than {LANES - 1} changes of the baseline ({percent(many)} at the limit): explain a shorter "
-            "stretch, or use tempo.Changepoints."
+            f"There may be more than {LANES - 1} changes of the baseline ({percent(many)} at the limit): explain "
+            "a shorter stretch, or use tempo.Changepoints."
         )
     decided = bool(probabilities.max() >= DECIDED)
     return Verdict(
@@ -576,7 +580,7 @@ def _decay_per_bin(half_lives_days: Floats, counts: Counts) -> Floats:
 def _log_evidence(
     counts: Counts, weight: Floats, branching: Floats, dispersion: Floats, grid: LevelGrid
 ) -> Floats:
-    """Log of the likelihood summed over placements, with the factorials: one value for each cell and number of changes."""
+    """Give the log of the likelihood summed over placements, for each cell and number of changes."""
     values = counts.to_numpy(dtype=float)
     excited = excitation(values, _decay_per_bin(HALF_LIVES_DAYS, counts))
     seen = weight > 0
@@ -589,7 +593,7 @@ def _log_evidence(
 
 
 def _with_later_changes(sums: Floats, early_places: int, places: int) -> Floats:
-    """Sums over placements within all places, from the sums within the early ones: later changes do not matter yet."""
+    """Give the sums over placements in all places from those in the early ones: later ones do not matter yet."""
     result = np.full_like(sums, -np.inf)
     for k in range(LANES):
         terms = [
@@ -614,12 +618,16 @@ def _reason(
     if decided:
         return f"{top!r} has {best} of the probability, above the {percent(DECIDED)} that a verdict takes."
     text = f"{top!r} has only {best} of the probability; a verdict takes {percent(DECIDED)}."
-    if contagion >= DECIDED or contagion <= 1 - DECIDED:
-        text += f" Contagion is settled ({percent(contagion)}), but whether the baseline changed is not ({percent(changed)})."
-    elif changed >= DECIDED or changed <= 1 - DECIDED:
-        text += f" Whether the baseline changed is settled ({percent(changed)}), but contagion is not ({percent(contagion)})."
+    contagion_settled = not 1 - DECIDED < contagion < DECIDED
+    change_settled = not 1 - DECIDED < changed < DECIDED
+    if contagion_settled:
+        text += f" Contagion is settled ({percent(contagion)})"
+        text += f", but whether the baseline changed is not ({percent(changed)})."
+    elif change_settled:
+        text += f" Whether the baseline changed is settled ({percent(changed)})"
+        text += f", but contagion is not ({percent(contagion)})."
     if counts.events < 100:
-        text += f" {counted(counts.events, counts.label)[0].upper()}{counted(counts.events, counts.label)[1:]} are few for this question."
+        text += f" There are few events for this question ({counted(counts.events, counts.label)})."
     return text
 
 

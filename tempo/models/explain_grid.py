@@ -160,7 +160,7 @@ def branching_grid(prior: ExplainPrior) -> Floats:
     ndarray
         Ascending.
     """
-    material = BRANCHING[BRANCHING > prior.least_branching + 0.05]
+    material = BRANCHING[prior.least_branching + 0.05 < BRANCHING]
     return np.concatenate([[0.0, prior.least_branching], material])
 
 

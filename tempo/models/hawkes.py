@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 from tempo.data.incidents import Incidents
 from tempo.errors import OptionError, StationarityWarning
 from tempo.models.hawkes_binned import BinnedEngine
-from tempo.models.hawkes_fit import Diagnostics, Engine, HawkesFit
-from tempo.models.hawkes_fitting import doubts, fit_each, pooled_stats, remarks
+from tempo.models.hawkes_engine import Engine
+from tempo.models.hawkes_fit import HawkesFit
+from tempo.models.hawkes_fitting import (
+    doubts,
+    fit_each,
+    pooled_diagnostics,
+    pooled_stats,
+    remarks,
+)
 from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_timestamps import TimestampEngine
 from tempo.models.inputs import few_events_note, imputed_series
@@ -157,7 +164,7 @@ class Hawkes:
         parts = fit_each(
             self, engines, method, draws, spawn(randomness.generator, len(engines)), progress
         )
-        diagnostics = Diagnostics.worst([part.diagnostics for part in parts])
+        diagnostics = pooled_diagnostics(self, parts)
         notes += doubts(diagnostics, method, stacklevel=2)
         notes += remarks(engines[0].optimum) if method == "mle" else []
         fit = HawkesFit(
@@ -184,8 +191,8 @@ class Hawkes:
         branching = float(fit.params["branching_ratio"])
         if branching >= 1:
             text = (
-                f"the fitted branching ratio is {branching:.2f}: taken at its word, attacks multiply without end. A baseline "
-                "that moves is the usual reason; compare with Changepoints, and do not forecast far."
+                f"the fitted branching ratio is {branching:.2f}: taken at its word, attacks multiply without end. A "
+                "baseline that moves is the usual reason; compare with Changepoints, and do not forecast far."
             )
             warnings.warn(StationarityWarning(text), stacklevel=2)
             fit = fit.with_note(text[0].upper() + text[1:])
@@ -219,7 +226,7 @@ class Hawkes:
                 f"parameters are {values.tolist()}; expected {expected} numbers: baseline per day, branching ratio, "
                 f"decay per day{', dispersion' if expected == 4 else ''}."
             )
-        return discrete_counts(
+        path: NDArray[np.int64] = discrete_counts(
             n_bins,
             1,
             values[0],
@@ -229,6 +236,7 @@ class Hawkes:
             resolve(rng).generator,
             dispersion=values[3] if expected == 4 else None,
         )[0]
+        return path
 
     def prior_predictive(
         self, n_bins: int, draws: int = 1_000, rng: RNGLike = None

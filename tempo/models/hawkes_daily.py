@@ -32,11 +32,6 @@ __all__ = ["BinnedData", "exponential", "prepare"]
 
 type Floats = NDArray[np.float64]
 
-# The bounds are so wide that they bind only where a parameter is not identified.
-LOG_LOWER = np.array([-25.0, -40.0, -40.0, -12.0])
-LOG_UPPER = np.array([15.0, 3.0, 3.0, 5.0])
-LARGEST_DECAY_PER_BIN = 5.0  # beyond it, 99.3 % of what is triggered comes in the next bin
-
 
 @dataclass(frozen=True, eq=False)
 class BinnedData:
@@ -307,10 +302,10 @@ def log_posterior(
     ``prior``: mean and sd of log baseline, sd of the half-normal branching, mean and sd of log decay, sd of the
     half-normal dispersion. Normalised, Jacobians included.
     """
-    parameters = np.exp(theta)
-    if not negbin:
-        parameters[3] = 0.0
-    value = log_likelihood(counts, days, bin_days, width, tail, parameters, gradient)
+    parameters = np.zeros(4)
+    for i in range(4 if negbin else 3):
+        parameters[i] = math.exp(theta[i])
+    value: float = log_likelihood(counts, days, bin_days, width, tail, parameters, gradient)
     for i in range(4):
         gradient[i] *= parameters[i]
     if weight > 0.0:
@@ -389,120 +384,3 @@ def final_state(counts: Floats, bin_days: Floats, width: float, parameters: Floa
             state += fresh * (events - state)
         final[d] = state
     return final
-
-
-@njit(cache=True, error_model="numpy")
-def hessian(
-    counts: Floats,
-    days: Floats,
-    bin_days: Floats,
-    width: float,
-    tail: Floats,
-    prior: Floats,
-    weight: float,
-    negbin: bool,
-    theta: Floats,
-) -> Floats:
-    """Second derivatives on the log scale, shape (4, 4), by central differences of the analytic gradient."""
-    out = np.zeros((4, 4))
-    above = np.zeros(4)
-    below = np.zeros(4)
-    step = 1e-4
-    for i in range(4):
-        moved = theta.copy()
-        moved[i] += step
-        log_posterior(counts, days, bin_days, width, tail, prior, weight, negbin, moved, above)
-        moved[i] -= 2 * step
-        log_posterior(counts, days, bin_days, width, tail, prior, weight, negbin, moved, below)
-        out[i] = (above - below) / (2 * step)
-    return 0.5 * (out + out.T)
-
-
-@njit(cache=True, error_model="numpy")
-def maximise(
-    counts: Floats,
-    days: Floats,
-    bin_days: Floats,
-    width: float,
-    tail: Floats,
-    prior: Floats,
-    weight: float,
-    negbin: bool,
-    start: Floats,
-    free: NDArray[np.bool_],
-    lower: Floats,
-    upper: Floats,
-) -> tuple[Floats, float, bool]:
-    """Climb from ``start`` over the free log parameters inside their bounds: Newton with line search.
-
-    The Hessian is taken from differences of the gradient, and its eigenvalues are made negative, so that every step
-    goes uphill. Returns the place, the value and whether the gradient vanished there.
-    """
-    theta = np.minimum(np.maximum(start, lower), upper)
-    gradient = np.zeros(4)
-    trial_gradient = np.zeros(4)
-    value = log_posterior(
-        counts, days, bin_days, width, tail, prior, weight, negbin, theta, gradient
-    )
-    converged = False
-    active = np.zeros(4, dtype=np.int64)
-    for _ in range(80):
-        k = 0
-        size = 0.0
-        for i in range(4):
-            outward = (theta[i] <= lower[i] and gradient[i] < 0) or (
-                theta[i] >= upper[i] and gradient[i] > 0
-            )
-            if free[i] and not outward:
-                active[k] = i
-                k += 1
-                size = max(size, abs(gradient[i]))
-        if k == 0 or size < 1e-7 * (1.0 + abs(value)) ** 0.5:
-            converged = True
-            break
-        curvature = np.zeros((k, k))
-        slope = np.zeros(k)
-        for a in range(k):
-            moved = theta.copy()
-            moved[active[a]] += 1e-5
-            log_posterior(
-                counts, days, bin_days, width, tail, prior, weight, negbin, moved, trial_gradient
-            )
-            slope[a] = gradient[active[a]]
-            for b in range(k):
-                curvature[a, b] = -(trial_gradient[active[b]] - gradient[active[b]]) / 1e-5
-        eigenvalues, vectors = np.linalg.eigh(0.5 * (curvature + curvature.T))
-        step = np.zeros(k)
-        for a in range(k):
-            along = 0.0
-            for b in range(k):
-                along += vectors[b, a] * slope[b]
-            along /= max(abs(eigenvalues[a]), 1e-6)
-            for b in range(k):
-                step[b] += along * vectors[b, a]
-        longest = np.max(np.abs(step))
-        scale = min(1.0, 2.0 / longest)
-        accepted = False
-        gained = 0.0
-        for _ in range(30):
-            trial = theta.copy()
-            promise = 0.0
-            for a in range(k):
-                i = active[a]
-                trial[i] = min(max(theta[i] + scale * step[a], lower[i]), upper[i])
-                promise += slope[a] * (trial[i] - theta[i])
-            found = log_posterior(
-                counts, days, bin_days, width, tail, prior, weight, negbin, trial, trial_gradient
-            )
-            if found >= value + 1e-4 * promise and not math.isnan(found):
-                accepted = True
-                gained = found - value
-                theta = trial
-                value = found
-                gradient[:] = trial_gradient
-                break
-            scale *= 0.4
-        if not accepted or gained < 1e-12 * (1.0 + abs(value)):
-            converged = size < 1e-3 * (1.0 + abs(value)) ** 0.5
-            break
-    return theta, value, converged

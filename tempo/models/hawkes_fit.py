@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,7 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import number
 from tempo.errors import OptionError, StationarityWarning
 from tempo.models import hawkes_reading as reading
-from tempo.models.hawkes_mle import Optimum
-from tempo.models.hawkes_posterior import HawkesPrior
-from tempo.models.laplace import Resampled
+from tempo.models.hawkes_engine import Diagnostics, Engine
 from tempo.models.posterior import assemble, deal
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -31,109 +29,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from tempo.models.hawkes import Hawkes
-    from tempo.models.hawkes_nuts import Sampled
 
-__all__ = ["Diagnostics", "Engine", "HawkesFit"]
+__all__ = ["HawkesFit"]
 
 type Floats = NDArray[np.float64]
 
 CAP = 100_000.0  # attacks expected in one bin; a path that reaches it has exploded
 PATHS = 400  # posterior draws behind an interval by bin
-
-
-class Engine(Protocol):
-    """What a fit needs from the data of one series, in bins or in continuous time."""
-
-    @property
-    def counts(self) -> Counts: ...  # noqa: D102
-
-    @property
-    def optimum(self) -> Optimum: ...  # noqa: D102
-
-    def branching_interval(self, prob: float) -> tuple[float, float]: ...  # noqa: D102
-
-    def laplace(  # noqa: D102
-        self, prior: HawkesPrior, draws: int, rng: np.random.Generator
-    ) -> Resampled: ...
-
-    def nuts(  # noqa: D102
-        self, prior: HawkesPrior, draws: int, rng: np.random.Generator, progress: bool | None
-    ) -> Sampled: ...
-
-    def total_log_likelihood(self, theta: Floats) -> Floats: ...  # noqa: D102
-
-    def means(self, parameters: Floats) -> tuple[Floats, Floats]: ...  # noqa: D102
-
-    def log_likelihood(self, parameters: Floats) -> Floats: ...  # noqa: D102
-
-    def simulate(  # noqa: D102
-        self, parameters: Floats, n_bins: int, rng: np.random.Generator, cap: float
-    ) -> NDArray[np.int64]: ...
-
-    def check(self, parameters: Floats, rng: np.random.Generator) -> pd.DataFrame: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Diagnostics:
-    """How well an engine did, over all series.
-
-    Attributes
-    ----------
-    method : {"nuts", "laplace", "mle"}
-        The engine that gave the answer.
-    khat : float
-        Pareto shape of the importance weights (laplace).
-    effective : float
-        Effective number of draws.
-    rhat : float
-        Agreement of chains (nuts).
-    diverging : float
-        Share of draws that diverged (nuts).
-    converged : bool
-        Whether the gradient vanished (mle).
-    log_evidence : float
-        Log marginal likelihood, where it was a by-product.
-    """
-
-    method: Literal["nuts", "laplace", "mle"]
-    khat: float = math.nan
-    effective: float = math.nan
-    rhat: float = math.nan
-    diverging: float = 0.0
-    converged: bool = True
-    log_evidence: float = math.nan
-
-    @classmethod
-    def of_chains(
-        cls, draws: Floats, diverging: NDArray[np.bool_], khat: float = math.nan
-    ) -> Diagnostics:
-        """Judge chains, shape (chains, draws, parameters), on the log scale."""
-        from arviz_stats.base import array_stats
-
-        theta = np.log(np.moveaxis(draws, -1, 0))
-        return cls(
-            "nuts",
-            khat=khat,
-            effective=float(min(array_stats.ess(theta, chain_axis=1, draw_axis=2))),
-            rhat=float(max(array_stats.rhat(theta, chain_axis=1, draw_axis=2))),
-            diverging=float(diverging.mean()),
-        )
-
-    @classmethod
-    def worst(cls, parts: Sequence[Diagnostics]) -> Diagnostics:
-        """Sum up several series by the worst of each measure; evidence is averaged."""
-        methods = {part.method for part in parts}
-        return cls(
-            "nuts" if "nuts" in methods else parts[0].method,
-            khat=float(np.max([part.khat for part in parts])),
-            effective=float(np.min([part.effective for part in parts])),
-            rhat=float(np.max([part.rhat for part in parts])),
-            diverging=float(np.max([part.diverging for part in parts])),
-            converged=all(part.converged for part in parts),
-            log_evidence=float(
-                logsumexp([part.log_evidence for part in parts]) - math.log(len(parts))
-            ),
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -173,7 +75,7 @@ class HawkesFit:
     chains: Floats = field(repr=False)
     origin: NDArray[np.int64] = field(repr=False)
     diagnostics: Diagnostics
-    sample_stats: dict[str, Floats] = field(default_factory=dict, repr=False)
+    sample_stats: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     name: str = "Hawkes"
 
@@ -203,9 +105,8 @@ class HawkesFit:
         """Standard errors from the observed information (Rubin's rules over imputed series), or posterior sds."""
         p = len(self.parameter_names)
         if self.method == "mle":
-            values = self._standard_errors()[:p]
-        else:
-            values = self.chains.std(axis=(0, 1))[:p]
+            return pd.Series(self._standard_errors()[:p], index=self.parameter_names, name="bse")
+        values = self.chains.std(axis=(0, 1))[:p]
         return pd.Series(values, index=self.parameter_names, name="bse")
 
     def _standard_errors(self) -> Floats:
@@ -426,16 +327,16 @@ class HawkesFit:
         table = self.conf_int(prob)
         table.insert(0, "estimate", self.params)
         table.insert(1, "std_error", self.bse)
-        decay = table.loc["decay"]
         log2 = math.log(2)
-        table.loc["half_life_days"] = [
-            log2 / decay["estimate"],
-            log2 * decay["std_error"] / decay["estimate"] ** 2
-            if self.method == "mle"
-            else float((log2 / self.chains[:, :, 2]).std()),
-            log2 / decay["high"],
-            log2 / decay["low"],
-        ]
+        estimate, error, low, high = table.loc["decay"].to_numpy(dtype=float)
+        mle = self.method == "mle"
+        error = log2 * error / estimate**2 if mle else (log2 / self.chains[:, :, 2]).std()
+        half_life = pd.DataFrame(
+            [[log2 / estimate, error, log2 / high, log2 / low]],
+            index=["half_life_days"],
+            columns=table.columns,
+        )
+        table = pd.concat([table, half_life])
         table.attrs.update(
             prob=prob, llf=self.llf, aic=self.aic, bic=self.bic, nobs=self.nobs, method=self.method
         )
@@ -490,8 +391,9 @@ class HawkesFit:
         if exploded:
             warnings.warn(
                 StationarityWarning(
-                    f"{exploded} of {draws} simulated paths exploded, because their branching ratio is one or more, and were "
-                    f"stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; quantiles may not be."
+                    f"{exploded} of {draws} simulated paths exploded, because their branching ratio is one or "
+                    f"more; they were stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; its "
+                    "quantiles may not be."
                 ),
                 stacklevel=2,
             )

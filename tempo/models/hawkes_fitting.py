@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempo.errors import ConvergenceWarning
-from tempo.models.hawkes_fit import Diagnostics, Engine
+from tempo.models.hawkes_engine import Diagnostics, Engine
 from tempo.models.hawkes_mle import Optimum
 from tempo.models.hawkes_reading import LARGEST_RHAT, MOST_DIVERGING
 from tempo.models.laplace import KHAT_LIMIT
@@ -21,9 +22,11 @@ from tempo.models.posterior import CHAINS
 if TYPE_CHECKING:
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["Part", "doubts", "fit_each", "pooled_stats", "remarks"]
+__all__ = ["Part", "doubts", "fit_each", "pooled_diagnostics", "pooled_stats", "remarks"]
 
 type Floats = NDArray[np.float64]
+
+LEAST_SAMPLED = 100  # a chain shorter than that is not worth its warm-up
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class Part:
 
     chains: Floats
     diagnostics: Diagnostics
-    stats: dict[str, Floats] = field(default_factory=dict)
+    stats: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def fit_each(
@@ -82,11 +85,41 @@ def fit_each(
         if method == "mle":
             parts.append(_scatter(engine, kept, stream))
         else:
-            parts.append(_posterior(model, engine, method, draws, kept, stream, progress))
+            parts.append(_posterior(model, engine, method, kept, stream, progress))
     return parts
 
 
-def pooled_stats(parts: Sequence[Part]) -> dict[str, Floats]:
+def pooled_diagnostics(model: Hawkes, parts: Sequence[Part]) -> Diagnostics:
+    """Judge all series together: chains by what they pooled, everything else by its worst.
+
+    Parameters
+    ----------
+    model : Hawkes
+        The specification.
+    parts : sequence of Part
+        From ``fit_each``.
+
+    Returns
+    -------
+    Diagnostics
+        Of the whole fit.
+    """
+    worst = Diagnostics.worst([part.diagnostics for part in parts])
+    if worst.method != "nuts":
+        return worst
+    from arviz_stats.base import array_stats
+
+    p = 4 if model.observation == "negbin" else 3
+    theta = np.log(np.concatenate([part.chains[:, :, :p] for part in parts], axis=1))
+    theta = np.moveaxis(theta, -1, 0)
+    return dataclasses.replace(
+        worst,
+        effective=float(min(array_stats.ess(theta, chain_axis=1, draw_axis=2))),
+        rhat=float(max(array_stats.rhat(theta, chain_axis=1, draw_axis=2))),
+    )
+
+
+def pooled_stats(parts: Sequence[Part]) -> dict[str, NDArray[Any]]:
     """Join sampler statistics along the draws, where every series has them.
 
     Parameters
@@ -109,7 +142,6 @@ def _posterior(
     model: Hawkes,
     engine: Engine,
     method: str,
-    draws: int,
     kept: int,
     rng: np.random.Generator,
     progress: bool | None,
@@ -128,16 +160,14 @@ def _posterior(
                 ),
             )
         khat = found.khat
-    sampled = engine.nuts(model.prior, draws, rng, progress)
-    p = 4 if model.observation == "negbin" else 3
-    # Convergence is judged on the whole run, of which a pooled fit keeps every so many draws.
-    diagnostics = Diagnostics.of_chains(sampled.draws[:, :, :p], sampled.diverging, khat)
-    rows = np.linspace(0, draws - 1, kept).astype(np.int64)
+    sampled = engine.nuts(model.prior, max(kept, LEAST_SAMPLED), rng, progress)
+    rows = np.linspace(0, sampled.draws.shape[1] - 1, kept).astype(np.int64)
     stats = {
         "diverging": sampled.diverging[:, rows],
         "energy": sampled.energy[:, rows],
         "n_steps": sampled.steps[:, rows],
     }
+    diagnostics = Diagnostics("nuts", khat=khat, diverging=float(sampled.diverging.mean()))
     return Part(sampled.draws[:, rows], diagnostics, stats)
 
 
@@ -217,10 +247,11 @@ def remarks(optimum: Optimum) -> list[str]:
         Sentences on the boundary, on an unidentified memory, and on other peaks.
     """
     if optimum.at_boundary:
-        return [
+        text = (
             "The best branching ratio is 0: no excitation explains the data better than chance, and its decay is "
             "not identified."
-        ]
+        )
+        return [text]
     texts = []
     if not optimum.free[2]:
         edge = "shorter than a bin" if optimum.parameters[2] > 0.1 else "half of the record long"

@@ -202,7 +202,7 @@ def chunk_log_product(m: int, intensity: Floats) -> tuple[int, float]:
             * intensity[i + 7 * _SUB]
         )
         bits = np.float64(product).view(np.int64)
-        exponent += bits >> np.int64(52)
+        exponent += int(bits >> np.int64(52))
         mantissa *= np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
     return exponent - _SUB * 1023, math.log(mantissa)
 
@@ -411,4 +411,5 @@ def exponential_curvature(
         for j in range(i):
             scores[i, j] = scores[j, i]
             hessian[i, j] = hessian[j, i]
-    return exponent * _LN2 + logs - baseline * end - branching * used
+    value: float = exponent * _LN2 + logs - baseline * end - branching * used
+    return value

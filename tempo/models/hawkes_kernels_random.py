@@ -71,7 +71,8 @@ def normal(stream: Stream) -> float:
         y = 2.0 * uniform(stream) - 1.0
         s = x * x + y * y
         if 0.0 < s < 1.0:
-            return x * math.sqrt(-2.0 * math.log(s) / s)
+            draw: float = x * math.sqrt(-2.0 * math.log(s) / s)
+            return draw
 
 
 @njit(cache=True, error_model="numpy")

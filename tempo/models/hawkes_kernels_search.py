@@ -67,7 +67,8 @@ def _excitation(
             r = a[i] * carried
             out[i] = decay * r
             carried = 1.0 + r
-    return n + inherited - math.exp(-decay * (end - previous)) * carried
+    used: float = n + inherited - math.exp(-decay * (end - previous)) * carried
+    return used
 
 
 @njit(cache=True, error_model="numpy")
@@ -80,14 +81,14 @@ def _best_branching(x: Floats, used: float, end: float, start: float, work: Floa
     s_1, _ = _line_sums(x, n / end, 0.0, slope, work)
     if s_1 <= 0.0:
         return 0.0
-    branching = min(max(start, 0.02 * high), 0.98 * high)
+    branching: float = min(max(start, 0.02 * high), 0.98 * high)
     for _ in range(30):
         s_1, s_2 = _line_sums(x, (n - branching * used) / end, branching, slope, work)
         if s_1 > 0.0:
             low = branching
         else:
             high = branching
-        moved = branching + s_1 / s_2
+        moved: float = branching + s_1 / s_2
         if not low < moved < high:
             moved = 0.5 * (low + high)
         if abs(moved - branching) < 1e-3 * (branching + 1e-3):

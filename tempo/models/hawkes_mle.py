@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from tempo.models import hawkes_climb as climb
 from tempo.models import hawkes_daily as daily
 
 __all__ = ["Optimum", "branching_interval", "maximum_likelihood"]
@@ -81,7 +82,7 @@ def maximum_likelihood(data: daily.BinnedData, *, negbin: bool) -> Optimum:
     Optimum
         Deterministic: there is nothing random in the search.
     """
-    lower, upper = bounds(data)
+    lower, upper = climb.bounds(data)
     null_theta, null_value, _ = _climb(
         data, _start(data, -1.0), (True, False, False, negbin), lower, upper, negbin=negbin
     )
@@ -98,8 +99,8 @@ def maximum_likelihood(data: daily.BinnedData, *, negbin: bool) -> Optimum:
         if free[i] and (theta[i] <= lower[i] + span or theta[i] >= upper[i] - span):
             free[i] = False
     covariance = _covariance(data, theta, np.array(free), negbin=negbin)
-    modes = [_natural(peak[0], negbin=negbin).tolist() + [peak[1]] for peak in peaks] or [
-        _natural(null_theta, negbin=negbin).tolist() + [null_value]
+    modes = [[*_natural(peak[0], negbin=negbin), peak[1]] for peak in peaks] or [
+        [*_natural(null_theta, negbin=negbin), null_value]
     ]
     modes.sort(key=lambda row: -row[4])
     return Optimum(
@@ -112,15 +113,6 @@ def maximum_likelihood(data: daily.BinnedData, *, negbin: bool) -> Optimum:
         converged,
         (free[0], free[1], free[2], free[3]),
     )
-
-
-def bounds(data: daily.BinnedData) -> tuple[Floats, Floats]:
-    """Give bounds of the log parameters: half-lives between a fraction of a bin and half of the record."""
-    lower, upper = daily.LOG_LOWER.copy(), daily.LOG_UPPER.copy()
-    record_days = data.width * max(len(data.counts), 4)
-    lower[2] = math.log(math.log(2) / (0.5 * record_days))
-    upper[2] = math.log(daily.LARGEST_DECAY_PER_BIN / data.width)
-    return lower, upper
 
 
 def branching_interval(
@@ -146,7 +138,7 @@ def branching_interval(
     """
     drop = 0.5 * float(chi2.ppf(prob, 1))
     target = optimum.llf - drop
-    lower, upper = bounds(data)
+    lower, upper = climb.bounds(data)
     grid = _half_life_grid(data)[::2]
 
     def profile(log_branching: float) -> float:
@@ -252,7 +244,7 @@ def _climb(
     *,
     negbin: bool,
 ) -> tuple[Floats, float, bool]:
-    theta, value, converged = daily.maximise(
+    theta, value, converged = climb.maximise(
         *data.arrays, NO_PRIOR, 0.0, negbin, start, np.array(free), lower, upper
     )
     return theta, float(value), bool(converged)
@@ -262,7 +254,7 @@ def _natural(theta: Floats, *, negbin: bool) -> Floats:
     parameters = np.exp(theta)
     if theta[1] <= math.log(1e-9):
         parameters[1], parameters[2] = 0.0, math.nan
-    if not negbin or theta[3] <= daily.LOG_LOWER[3] + 1e-9:
+    if not negbin or theta[3] <= climb.LOG_LOWER[3] + 1e-9:
         parameters[3] = 0.0
     return parameters
 
@@ -273,7 +265,7 @@ def _covariance(
     out = np.full((4, 4), math.nan)
     if not free.any():
         return out
-    information = -daily.hessian(*data.arrays, NO_PRIOR, 0.0, negbin, theta)[np.ix_(free, free)]
+    information = -climb.hessian(data, NO_PRIOR, 0.0, theta, negbin=negbin)[np.ix_(free, free)]
     if np.all(np.isfinite(information)) and np.linalg.eigvalsh(information).min() > 0:
         out[np.ix_(free, free)] = np.linalg.inv(information)
     return out

@@ -100,14 +100,14 @@ class Sampled:
         Where the sampler's numerical integration failed.
     energy : ndarray, shape (chains, draws)
         Hamiltonian at each draw.
-    steps : ndarray of int, shape (chains, draws)
+    steps : ndarray, shape (chains, draws)
         Gradient evaluations.
     """
 
     draws: Floats
     diverging: NDArray[np.bool_]
     energy: Floats
-    steps: NDArray[np.int64]
+    steps: Floats
 
 
 def sample(
@@ -282,7 +282,7 @@ def run_nutpie(
         out,
         stats["diverging"].to_numpy().astype(bool),
         stats["energy"].to_numpy(),
-        stats["n_steps"].to_numpy().astype(np.int64),
+        stats["n_steps"].to_numpy().astype(np.float64),
     )
 
 

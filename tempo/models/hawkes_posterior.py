@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tempo.errors import OptionError
+from tempo.models import hawkes_climb as climb
 from tempo.models import hawkes_daily as daily
-from tempo.models.hawkes_mle import bounds
 from tempo.models.laplace import Resampled, importance_resample
 
 __all__ = ["HawkesPrior", "laplace", "posterior_peaks"]
@@ -176,9 +176,9 @@ def posterior_peaks(
     """
     p = 4 if negbin else 3
     hyper = prior.array
-    _, upper = bounds(data)
-    lower = daily.LOG_LOWER
-    upper = np.maximum(upper, daily.LOG_UPPER)
+    _, upper = climb.bounds(data)
+    lower = climb.LOG_LOWER
+    upper = np.maximum(upper, climb.LOG_UPPER)
     free = np.array([True, True, True, negbin])
     rate = (data.n_events + 0.5) / (float(data.days.sum()) + 1.0)
     found: list[tuple[Floats, Floats, float]] = []
@@ -188,12 +188,12 @@ def posterior_peaks(
         start = np.array(
             [math.log(0.7 * rate), math.log(0.3), math.log(math.log(2) / half_life), math.log(0.3)]
         )
-        theta, height, _ = daily.maximise(
+        theta, height, _ = climb.maximise(
             *data.arrays, hyper, 1.0, negbin, start, free, lower, upper
         )
         if any(np.abs(theta[:p] - place).max() < 0.05 for place, _, _ in found):
             continue
-        information = -daily.hessian(*data.arrays, hyper, 1.0, negbin, theta)[:p, :p]
+        information = -climb.hessian(data, hyper, 1.0, theta, negbin=negbin)[:p, :p]
         values, vectors = np.linalg.eigh(information)
         covariance = (vectors / np.maximum(np.abs(values), 1e-2)) @ vectors.T
         found.append((theta[:p], np.asarray(covariance), float(height)))

@@ -26,7 +26,7 @@ from tempo.models.hawkes_posterior import HawkesPrior
 __all__ = ["BinnedHawkesLogLikelihood", "pymc_model"]
 
 
-class BinnedHawkesLogLikelihood(Op):  # type: ignore[misc]  # pytensor carries no types
+class BinnedHawkesLogLikelihood(Op):
     """Log-likelihood of binned counts and its gradient, both from one pass of the compiled kernel.
 
     Inputs: parameters (4,), counts (n,), observed days (n,), bin lengths (n,), typical width (), tail counts (m,).
@@ -42,7 +42,7 @@ class BinnedHawkesLogLikelihood(Op):  # type: ignore[misc]  # pytensor carries n
         variables = [pt.as_tensor_variable(value) for value in inputs]
         return Apply(self, variables, [kind() for kind in self.otypes])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
+    def perform(self, _node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Compute value and gradient without numba's linker, as PyMC does outside sampling."""
         parameters, *data = inputs
         gradient = np.zeros(4)

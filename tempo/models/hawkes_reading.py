@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
-from tempo.data.rounding import interval, number, percent
+from tempo.data.rounding import interval, number, percent, plural
 from tempo.models.checks import check_table, row
 from tempo.models.laplace import KHAT_LIMIT
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes_fit import Diagnostics
+    from tempo.models.hawkes_engine import Diagnostics
 
 __all__ = [
     "LARGEST_RHAT",
@@ -228,35 +228,35 @@ def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, pro
     str
         Risk, volatility, resilience.
     """
-    chance = percent(prob)
-    monthly = 30 * summary.loc["baseline", ["estimate", "low", "high"]]
+    what = plural(counts.label) if counts.label != "counts" else "attacks"
+
+    def of(parameter: str, factor: float = 1.0) -> tuple[float, float, float]:
+        row = factor * summary.loc[parameter, ["estimate", "low", "high"]].to_numpy(dtype=float)
+        return float(row[0]), float(row[1]), float(row[2])
+
+    monthly, low, high = of("baseline", 30.0)
     risk = (
-        f"Risk: about {number(monthly['estimate'])} attacks in 30 days come without any trigger "
-        f"({chance} interval {interval(monthly['low'], monthly['high'])})."
+        f"Risk: about {number(monthly)} {what} in 30 days come without any trigger ({percent(prob)} interval "
+        f"{interval(low, high)})."
     )
     if counts.events == 0:
-        return f"{risk} No attack was counted, so nothing can be said about triggering."
-    branching = summary.loc["branching_ratio"]
-    if branching["estimate"] == 0:
-        return f"{risk} Volatility: nothing in the data suggests that attacks trigger others."
+        return f"{risk} None was counted, so nothing can be said about triggering."
+    branching, low, high = of("branching_ratio")
+    if branching == 0:
+        return f"{risk} Volatility: nothing in the data suggests that {what} trigger others."
     share = triggered.attrs
     volatility = (
-        f"Volatility: one attack was followed by about {number(branching['estimate'])} more that it may have triggered "
-        f"({interval(branching['low'], branching['high'])}); about {percent(share['share'])} of attacks were triggered by "
-        f"earlier ones ({percent(share['share_low'])} to {percent(share['share_high'])})."
+        f"Volatility: each was followed by about {number(branching)} more that it may have triggered "
+        f"({interval(low, high)}); about {percent(share['share'])} of {what} were triggered by earlier ones "
+        f"({percent(share['share_low'])} to {percent(share['share_high'])})."
     )
-    if branching["low"] < 0.05:
+    if low < 0.05:
         volatility += " No triggering at all is not ruled out."
-    half_life = summary.loc["half_life_days"]
-    if math.isnan(half_life["estimate"]):
-        return f"{risk} {volatility}"
     most = math.log(10) / math.log(2)
-    resilience = (
-        f"Resilience: half of what an attack triggers comes within {_days(half_life['estimate'])}, nine tenths within "
-        f"{_days(most * half_life['estimate'])}"
-    )
-    if not math.isnan(half_life["low"]):
-        resilience += f" ({_span(most * half_life['low'], most * half_life['high'])})"
+    half, low, high = of("half_life_days")
+    resilience = f"Resilience: half of what is triggered comes within {_days(half)}, nine tenths within {_days(most * half)}"
+    if not math.isnan(low):
+        resilience += f" ({interval(max(most * low, 1.0), max(most * high, 1.0))} days)"
     return (
         f"{risk} {volatility} {resilience}. Triggered means followed more closely than chance explains; it names no "
         "cause, and a rate that moves for other reasons looks the same."
@@ -265,7 +265,3 @@ def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, pro
 
 def _days(days: float) -> str:
     return "a day" if days <= 1 else f"{number(days)} days"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{interval(max(low, 1.0), max(high, 1.0))} days"

@@ -223,7 +223,10 @@ def _all_gaps(
     checked_parameters(end, baseline, branching, decay)
     t = checked_times(times, end)
     past = checked_history(() if history is None else history)
-    return _integrals(t, past, float(end), float(baseline), float(branching), float(decay))
+    integrals: Floats = _integrals(
+        t, past, float(end), float(baseline), float(branching), float(decay)
+    )
+    return integrals
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -19,7 +19,7 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DAY
 from tempo.models import hawkes_continuous as continuous
 from tempo.models.checks import check_table, residual_checks
-from tempo.models.hawkes_likelihood import _exponential as log_likelihood_of_times
+from tempo.models.hawkes_kernels_any import any_exponential
 from tempo.models.hawkes_mle import Optimum
 from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_residuals import rescaled_gaps
@@ -94,7 +94,7 @@ class TimestampEngine:
             The engine.
         """
         times = (incidents.table["date_start"] - incidents.window.start) / DAY
-        sorted_times = np.sort(times.to_numpy(dtype=float))
+        sorted_times: Floats = np.sort(times.to_numpy(dtype=np.float64))
         # Midnight of the first day is inside the half-open window but would be time zero, which is history.
         sorted_times[:1] = np.maximum(sorted_times[:1], 1e-9)
         return cls(incidents.counts("1D"), sorted_times, incidents.window.length_days)
@@ -238,7 +238,10 @@ def log_posterior_of_times(
     """Log-likelihood plus ``weight`` times the log prior density of three log parameters, with gradient."""
     baseline, branching, decay = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2])
     slope = np.zeros(3)
-    value, _ = log_likelihood_of_times(times, np.empty(0), end, baseline, branching, decay, slope)
+    found: tuple[float, int] = any_exponential(
+        times, np.empty(0), end, baseline, branching, decay, slope
+    )
+    value = found[0]
     gradient[0] = slope[0] * baseline
     gradient[1] = slope[1] * branching
     gradient[2] = slope[2] * decay

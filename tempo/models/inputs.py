@@ -57,11 +57,11 @@ def imputed_series(
     uncertain = data.n_uncertain("1D")
     if not uncertain:
         return data.imputed_counts("1D", 1, rng), []
-    note = (
-        f"{uncertain} of {len(data)} dates are known only to an interval; the fit averages over {imputations} series with "
-        "dates drawn from their intervals."
+    text = (
+        f"{uncertain} of {len(data)} dates are known only to an interval; the fit averages over {imputations} series "
+        "with dates drawn from their intervals."
     )
-    return data.imputed_counts("1D", imputations, rng), [note]
+    return data.imputed_counts("1D", imputations, rng), [text]
 
 
 def few_events_note(counts: Counts, *, stacklevel: int) -> list[str]:

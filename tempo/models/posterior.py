@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def assemble(
     counts: pd.Series,
     *,
     log_likelihood: Floats | None = None,
-    sample_stats: Mapping[str, Floats] | None = None,
+    sample_stats: Mapping[str, NDArray[Any]] | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> xr.DataTree:
     """Lay posterior draws out so that ``az.summary``, ``az.loo``, ``az.compare`` and the plots take them.

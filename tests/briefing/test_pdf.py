@@ -146,7 +146,9 @@ def test_every_term_in_the_text_matches_the_number_behind_it(analysis, words):
 
 def test_no_sentence_mixes_likelihood_and_confidence_or_claims_a_cause(findings):
     likelihood = re.compile(r"likely|chance|almost certain|possibility|\d %")
-    cause = re.compile(r"\b(caused?|due to|led to|leads to|in response to|as a result|provoked)\b")
+    cause = re.compile(
+        r"\b(caused|causes|due to|led to|leads to|in response to|as a result|provoked|because of)\b"
+    )
     for sentence in re.split(r"(?<=[.!?])\s+", findings.text()):
         assert not cause.search(sentence), sentence
         if "confidence" in sentence.lower():

@@ -44,8 +44,8 @@ def _ucdp(n: int = 3, columns: int = 49, **changes: list[Any]) -> pd.DataFrame:
         "high": ["3"] * n,
         "low": ["1"] * n,
     } | changes
-    frame = pd.DataFrame({name: base.get(name, [""] * n) for name in LAYOUTS[columns]}, dtype="str")
-    return frame
+    cells = {name: base.get(name, [""] * n) for name in LAYOUTS[columns]}
+    return pd.DataFrame(cells, dtype="str")
 
 
 def _acled(n: int = 3, **changes: list[Any]) -> pd.DataFrame:

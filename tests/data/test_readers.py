@@ -129,7 +129,8 @@ def test_replies_of_interfaces_are_unwrapped(ucdp, acled, written):
 
 @pytest.mark.parametrize(
     "text",
-    ["2020-03-11", "2020-3-11", "2020/03/11", "2020.03.11", "20200311", "11 March 2020", "11-Mar-2020", "March 11, 2020",
+    ["2020-03-11", "2020-3-11", "2020/03/11", "2020.03.11", "20200311", "11 March 2020", "11-Mar-2020",
+     "March 11, 2020",
      "Mar 11 2020", "11th March 2020", "Wednesday 11 March 2020", "2020-03-11T00:00:00", "2020-03-11 00:00:00.000",
      "2020-03-11T00:00:00Z", " 2020-03-11 "],
 )  # fmt: skip
@@ -190,8 +191,8 @@ def test_rows_that_contradict_each_other_decide_nothing(written):
 @pytest.mark.parametrize(
     ("text", "rule"),
     [("2020-02-30", "no such day"), ("31/31/2020", "no such day"), ("05-06-20", "two digits"), ("43901", "day number"),
-     ("soon", "not a date"), ("0020-03-11", "not between"), ("2020-03-11 25:00", "no such day"), ("2020-13", "no such day"),
-     ("2020-03-11 10:00 approx", "not a date")],
+     ("soon", "not a date"), ("0020-03-11", "not between"), ("2020-03-11 25:00", "no such day"),
+     ("2020-13", "no such day"), ("2020-03-11 10:00 approx", "not a date")],
 )  # fmt: skip
 def test_impossible_dates_are_reported_with_row_and_reason(written, text, rule):
     with pytest.raises(ReadError, match=rule) as caught:
@@ -246,7 +247,10 @@ def test_precision_that_cannot_be_is_an_error(written, word, day):
 
 
 def test_numbers_as_people_write_them(written):
-    text = 'date,killed\n2020-01-01,"1,234"\n2020-01-02,unknown\n2020-01-03,NA\n2020-01-04,\n2020-01-05,0\n2020-01-06,1 000\n'
+    cells = ['"1,234"', "unknown", "NA", "", "0", "1 000"]
+    text = "date,killed\n" + "".join(
+        f"2020-01-{k + 1:02d},{cell}\n" for k, cell in enumerate(cells)
+    )
     incidents = read_incidents(written(text), window=WINDOW)
     killed = incidents.table["killed"]
     assert killed.isna().tolist() == [False, True, True, True, False, False]
@@ -263,13 +267,17 @@ def test_what_is_no_count_is_reported(written):
 
 def test_codes_for_unknown_can_be_named(written):
     path = written("date,killed\n2020-01-01,-99\n2020-01-02,1\n")
-    with pytest.raises(ReadError, match="never negative.*unknown="):
+    with pytest.raises(ReadError, match=r"never negative.*unknown="):
         read_incidents(path, window=WINDOW)
     table = read_incidents(path, window=WINDOW, unknown=[-99]).table
     assert table["killed"].isna().tolist() == [True, False]
 
 
 def test_truth_values_are_no_counts():
+    mixed = pd.DataFrame({"date": ["2020-01-01"] * 2, "killed": pd.Series([1, True], dtype=object)})
+    with pytest.raises(ReadError, match="not a number") as caught:
+        read_incidents(mixed, window=WINDOW)
+    assert errors(caught) == {(1, "killed")}
     with pytest.raises(ReadError, match="not a number"):
         read_incidents(pd.DataFrame({"date": ["2020-01-01"], "killed": [True]}), window=WINDOW)
 
@@ -284,7 +292,7 @@ def test_coordinates_out_of_range_become_unknown(written):
     text = 'date,lat,lon\n2020-01-01,33.3,44.4\n2020-01-02,333,44.4\n2020-01-03,"33,312",east\n'
     with pytest.warns(ReadWarning, match="coordinate"):
         table = read_incidents(written(text), window=WINDOW).table
-    assert table["latitude"].isna().tolist() == [False, True, True]
+    assert table["latitude"].fillna(-1).tolist() == [33.3, -1, 33.312]
     assert table["longitude"].isna().tolist() == [False, False, True]
 
 
@@ -582,6 +590,8 @@ def test_missing_folder_address_and_wrong_type(tmp_path):
         read_incidents("https://example.org/events.csv", window=WINDOW)
     with pytest.raises(ReadError, match="expected the path"):
         read_incidents(3, window=WINDOW)  # type: ignore[arg-type]
+    with pytest.raises(ReadError, match="cannot be found"):
+        read_incidents("~nobody-of-that-name/events.csv", window=WINDOW)
     with pytest.raises(ReadError, match="cannot be opened"):
         read_incidents("a\0b.csv", window=WINDOW)
 
@@ -686,7 +696,7 @@ def test_a_hundred_thousand_rows(tmp_path):
 # -- fuzzing: only errors of tempo come out --------------------------------------------------------------------
 
 FUZZ = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -696,8 +706,7 @@ def survives(source) -> None:
         warnings.simplefilter("ignore", ReadWarning)
         try:
             incidents = read_incidents(source, window=WINDOW)
-        except TempoError as error:
-            assert str(error)
+        except TempoError:
             return
     table = incidents.table
     assert (table["date_start"] <= table["date_end"]).all()
@@ -738,12 +747,13 @@ def test_any_bytes(tmp_path, content, suffix):
 CELL = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
-        ["", "2020-03-11", "2020-02-30", "03/04/2020", "13/04/2020", "2020", "2020-03", "-3", "1,234", "unknown", "NA", "1e400",
-         "nan", "inf", "5", "0", "day", "month", "0001-01-01", "9999-12-31", "2020-03-11 24:00", "２０２０", "#date", "1.5"]
+        ["", "2020-03-11", "2020-02-30", "03/04/2020", "13/04/2020", "2020", "2020-03", "-3", "1,234", "unknown",
+         "NA", "1e400", "nan", "inf", "5", "0", "day", "month", "0001-01-01", "9999-12-31", "2020-03-11 24:00",
+         "２０２０", "#date", "1.5"]
     ),
 )  # fmt: skip
-NAME = st.sampled_from(["date", "date_start", "date_end", "date_precision", "killed", "killed_low", "killed_high", "id", "place",
-                        "actor", "lat", "reported_at", "", "x"])  # fmt: skip
+NAME = st.sampled_from(["date", "date_start", "date_end", "date_precision", "killed", "killed_low", "killed_high", "id",
+                        "place", "actor", "lat", "reported_at", "", "x"])  # fmt: skip
 
 
 @FUZZ

@@ -84,7 +84,7 @@ def test_hxl_row_is_skipped_and_row_numbers_stay(ucdp, written):
     rows = ucdp(best=["2", "2", "-2"])
     tags = pd.DataFrame(
         [
-            {name: "" for name in rows}
+            dict.fromkeys(rows, "")
             | {"id": "#meta+id", "date_start": "#date+start", "best": "#affected+killed"}
         ]
     )

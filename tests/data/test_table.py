@@ -56,8 +56,8 @@ def test_rows_of_one_day_keep_the_order_of_the_file():
         ["2020-01-01", "2020-01-02T10:30"],
         [dt.date(2020, 1, 1), dt.datetime(2020, 1, 2, 10, 30)],
         [pd.Timestamp("2020-01-01"), "2020-01-02 10:30:00"],
-        pd.to_datetime(["2020-01-01", "2020-01-02 10:30"]).as_unit("ns"),
-        pd.to_datetime(["2020-01-01", "2020-01-02 10:30"]).as_unit("s"),
+        pd.DatetimeIndex(["2020-01-01 00:00", "2020-01-02 10:30"]).as_unit("ns"),
+        pd.DatetimeIndex(["2020-01-01 00:00", "2020-01-02 10:30"]).as_unit("s"),
     ],
 )
 def test_dates_of_every_kind(dates):
@@ -101,7 +101,7 @@ def test_repeated_columns_and_other_objects_are_refused():
 def test_wrong_rows_are_named_even_when_labels_repeat():
     given = pd.DataFrame({"date_start": ["2020-01-01"] * 3, "killed": [1, -1, -2]}, index=[5, 5, 5])
     with pytest.raises(
-        DataError, match="2 values of 'killed' are negative .first: row 5: -1; row 5: -2"
+        DataError, match=r"2 values of 'killed' are negative .first: row 5: -1; row 5: -2"
     ):
         canonical(given)
 

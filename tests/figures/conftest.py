@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -73,7 +74,8 @@ def make_shifts(counts: Counts) -> SimpleNamespace:
     rate = 0.03 + 0.14 * share
     change = np.abs(np.diff(share, prepend=share[0])) * 0.8
     table = pd.DataFrame({"mean": rate, "low": rate * 0.5, "high": rate * 1.8}, index=counts.index)
-    table = table.where(counts.notna().to_numpy())
+    unseen = np.isnan(counts.to_numpy(dtype=float))
+    table.loc[unseen] = np.nan
     table.attrs["prob"] = 0.9
     first = counts.index[0]
     turn, low, high = (counts.index[int(n * at)] for at in (0.66, 0.58, 0.75))
@@ -85,7 +87,7 @@ def make_shifts(counts: Counts) -> SimpleNamespace:
         counts=counts,
         rate=table,
         segments=segments,
-        change_probability=pd.Series(change, index=counts.index).where(counts.notna().to_numpy()),
+        change_probability=pd.Series(np.where(unseen, np.nan, change), index=counts.index),
         n_changes=pd.Series([0.2, 0.65, 0.15]),
     )
 
@@ -177,9 +179,6 @@ class MadeUpWeights:
         )
 
 
-type Draw = Callable[..., mpl.axes.Axes]
-
-
 @pytest.fixture(scope="session")
 def drawings() -> dict[str, Callable[..., mpl.axes.Axes]]:
     """Every chart, ready to be drawn from made-up results: ``drawings[name](ax=None)``."""
@@ -199,6 +198,12 @@ def drawings() -> dict[str, Callable[..., mpl.axes.Axes]]:
         "scenarios": lambda ax=None: figures.plot_scenarios(weights, ax=ax),
         "indicators": lambda ax=None: figures.plot_indicators(weights, ax=ax),
     }
+
+
+@pytest.fixture(scope="session")
+def drawn(drawings) -> Callable[[str], mpl.axes.Axes]:
+    """One finished drawing of each chart, for tests that only look: ``drawn(name)``."""
+    return functools.cache(lambda name: drawings[name]())
 
 
 @pytest.fixture(scope="session")

@@ -51,26 +51,26 @@ def test_draws_on_the_axes_given(chart, drawings) -> None:
     assert plt.get_fignums() == [figure.number]
     assert not left.has_data()
     assert right.has_data() or right.child_axes
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_essentials_stand_on_its_face(chart, drawings) -> None:
-    caption = caption_of(drawings[chart]())
-    assert "Counting rule: " in caption
+def test_essentials_stand_on_its_face(chart, drawn) -> None:
+    caption = caption_of(drawn(chart))
+    assert "Counting rule for attacks: " in caption
     assert "Data to 11 March 2020 (before 12 March)." in caption
     if chart not in {"timeline", "counts", "odds", "indicators"}:
         assert "90 % interval" in caption
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_words_do_not_run_into_each_other(chart, drawings, assert_readable) -> None:
-    assert_readable(drawings[chart]())
+def test_words_do_not_run_into_each_other(chart, drawn, assert_readable) -> None:
+    assert_readable(drawn(chart))
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_no_title_and_no_rotated_axis_label(chart, drawings) -> None:
-    ax = drawings[chart]()
+def test_no_title_and_no_rotated_axis_label(chart, drawn) -> None:
+    ax = drawn(chart)
     assert ax.get_title() == ""
     assert ax.get_xlabel() == ax.get_ylabel() == ""
 
@@ -84,18 +84,21 @@ def test_settings_of_the_user_do_not_change_the_drawing(drawings) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pdf", "svg"])
-def test_files_are_the_same_every_time(kind, drawings) -> None:
-    first, second = (render(drawings["tempo"]().figure, kind) for _ in range(2))
-    assert first == second
-    assert b"2026" not in first.split(b"<g", 1)[0]
+def test_files_are_the_same_every_time(kind, drawings, monkeypatch) -> None:
+    chart = "scenarios"
+    first = render(drawings[chart]().figure, kind)
+    monkeypatch.setenv(
+        "SOURCE_DATE_EPOCH", "86400"
+    )  # matplotlib would write this date, if it wrote any
+    assert render(drawings[chart]().figure, kind) == first
 
 
-def test_pdf_embeds_its_fonts(drawings) -> None:
+def test_pdf_embeds_its_fonts(drawn) -> None:
     from io import BytesIO
 
     from pypdf import PdfReader
 
-    page = PdfReader(BytesIO(render(drawings["odds"]().figure, "pdf"))).pages[0]
+    page = PdfReader(BytesIO(render(drawn("odds").figure, "pdf"))).pages[0]
     fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]
     assert fonts
     for font in fonts:
@@ -104,11 +107,11 @@ def test_pdf_embeds_its_fonts(drawings) -> None:
     assert "Counting rule" in " ".join(page.extract_text().split())
 
 
-def test_render_refuses_other_formats(drawings) -> None:
+def test_render_refuses_other_formats(drawn) -> None:
     from tempo.errors import OptionError
 
     with pytest.raises(OptionError, match="jpg"):
-        render(drawings["odds"]().figure, "jpg")
+        render(drawn("odds").figure, "jpg")
 
 
 def test_palette_is_told_apart_in_grey_and_by_the_colour_blind() -> None:

@@ -81,10 +81,11 @@ def test_gaps_are_hatched_and_said() -> None:
     assert "Hatched: no coverage" in caption_of(ax)
 
 
-@pytest.mark.parametrize("dates", [[], ["2020-01-01"], ["2020-01-01"] * 60])
-@pytest.mark.parametrize("end", ["2020-01-02", "2020-02-01", "2040-01-01"])
-def test_timeline_of_few_days_and_few_incidents(dates, end, assert_readable) -> None:
-    ax = figures.plot_timeline(incidents_of(dates, ("2020-01-01", end)))
+@pytest.mark.parametrize(
+    ("n", "end"), [(0, "2020-02-01"), (1, "2020-01-02"), (1, "2040-01-01"), (60, "2020-01-02")]
+)
+def test_timeline_of_few_days_and_few_incidents(n, end, assert_readable) -> None:
+    ax = figures.plot_timeline(incidents_of(["2020-01-01"] * n, ("2020-01-01", end)))
     assert_readable(ax)
 
 
@@ -137,7 +138,7 @@ def test_names_from_data_are_taken_literally(name, assert_readable) -> None:
         assert any(NAMES[0] in text for text in drawn_texts(ax, "named"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [NAMES[0], NAMES[3]])
 def test_labels_of_results_are_taken_literally(name, made_up, assert_readable) -> None:
     counts = made_up.counts()
     counts.label = counts.rule = counts.source = name
@@ -232,7 +233,7 @@ def test_numbers_on_the_forecast_are_those_of_the_outlook(made_up) -> None:
     assert f"90 %: {last['cumulative_low']:.0f} to {last['cumulative_high']:.0f}" in texts
 
 
-@pytest.mark.parametrize("n", [2, 4, 9])
+@pytest.mark.parametrize("n", [2, 9])
 def test_many_scenarios(n, made_up, assert_readable) -> None:
     weights = made_up.weights(names=tuple(f"scenario {i}" for i in range(n)))
     for draw in (figures.plot_odds, figures.plot_scenarios, figures.plot_indicators):

@@ -35,8 +35,8 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_picture(chart, drawings, tmp_path) -> None:
-    data = render(drawings[chart]().figure, "png", dpi=80)
+def test_picture(chart, drawn, tmp_path) -> None:
+    data = render(drawn(chart).figure, "png", dpi=80)
     kept = FOLDER / f"{chart}.png"
     if os.environ.get("TEMPO_WRITE_PICTURES"):
         FOLDER.mkdir(exist_ok=True)
