@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import warnings
 from pathlib import Path
@@ -22,7 +23,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
 ]
-exclude_patterns = ["_build", "jupyter_execute"]
+exclude_patterns = ["_build", "_rooms.md", "jupyter_execute"]
 templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["tempo.css"]
@@ -67,4 +68,21 @@ def _bring_notebooks() -> None:
         shutil.copy2(notebook, place / notebook.name)
 
 
+def _list_rooms() -> None:
+    """The architecture page lists every module with the first line of its docstring, so that it cannot fall behind."""
+    package = HERE.parent / "tempo"
+    lines = []
+    for floor in ("briefing", "figures", "forecasting", "models", "data"):
+        lines += [f"### `tempo.{floor}`", ""]
+        for path in sorted((package / floor).glob("*.py")):
+            if path.name != "__init__.py":
+                summary = ast.get_docstring(
+                    ast.parse(path.read_text(encoding="utf-8"))
+                ).splitlines()[0]
+                lines.append(f"- `{path.stem}`: {summary.replace('``', '`')}")
+        lines.append("")
+    (HERE / "_rooms.md").write_text("\n".join(lines), encoding="utf-8")
+
+
 _bring_notebooks()
+_list_rooms()

@@ -42,7 +42,7 @@ def printed(folder: Path) -> list[str]:
 
 
 def draw() -> Image.Image:
-    """Give the picture: the tempo of all attacks with its change, above the two scenarios as the example weighs them."""
+    """Give the picture: the tempo of all attacks, above the two scenarios as the example weighs them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TempoWarning)
         incidents = tempo.load_dataset("iraq-coalition").before("2020-03-12")

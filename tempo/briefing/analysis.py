@@ -14,6 +14,7 @@ from tempo.briefing.phrases import Noun
 from tempo.briefing.record import Record, keep_record
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
+from tempo.data.rounding import number
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
@@ -31,6 +32,7 @@ from tempo.forecasting.weights import Weights, weigh
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = [
+    "DEFAULT_PRIOR",
     "EVERY",
     "Analysis",
     "Method",
@@ -301,15 +303,20 @@ def default_scenarios(past: Incidents) -> list[Scenario]:
 def _gap_in_words(low_days: float, high_days: float) -> str:
     """Write a range of gaps in a unit that keeps its numbers readable, for example "2-3.5 months"."""
     if high_days < 2:
-        return f"{_plain(1 / high_days)}-{_plain(1 / low_days)} a day"
+        return f"{_range(1 / high_days, 1 / low_days)} a day"
     for unit, length in (("months", 365.25 / 12), ("weeks", 7.0), ("days", 1.0)):
         if low_days >= 1.5 * length or unit == "days":
             break
-    return f"{_plain(low_days / length)}-{_plain(high_days / length)} {unit}"
+    return f"{_range(low_days / length, high_days / length)} {unit}"
 
 
-def _plain(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+def _range(low: float, high: float) -> str:
+    """Write a range with as few digits as still tell its ends apart."""
+    for digits in range(2, 9):
+        first, last = (number(value, digits).replace(",", "") for value in (low, high))
+        if first != last:
+            break
+    return f"{first}-{last}"
 
 
 def default_rules(incidents: Incidents) -> dict[str, str]:

@@ -249,8 +249,8 @@ def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
     unclear = 25 <= whole_percent(chance) <= 75
     if unclear:
         sentence = (
-            f"The data cannot tell whether the rate of {noun.many} changed since {since}: {found.clause} that there was "
-            "at least one step, which decides nothing either way."
+            f"The data cannot tell whether the rate of {noun.many} changed since {since}: {found.clause} that there "
+            "was at least one step, which decides nothing either way."
         )
     else:
         sentence = (
@@ -362,12 +362,12 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
     n = analysis.daily.events
     if n < 25:
         noun = Noun.of(analysis.past.label)
-        counted = (
-            f"There are only {noun.counted(n)}" if n else f"There is no {noun.one} in the data"
-        )
+        verb = "is" if n == 1 else "are"
         found.append(
-            f"{counted}. With so few, no method can tell a change or clustering from luck: the "
-            "intervals are wide and the stated assumptions carry much of the answer."
+            f"There {verb} only {noun.counted(n)}. With so few, no method can tell a change or clustering from luck: "
+            "the intervals are wide, and the stated assumptions carry much of the answer."
+            if n
+            else f"There is no {noun.one} in the data: the stated assumptions carry the answer."
         )
     if analysis.n_undecided > 0.25 * max(n, 1):
         found.append(

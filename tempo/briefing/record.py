@@ -70,8 +70,11 @@ class Record:
         Returns
         -------
         mean, standard_error : float
-            In nats; above zero the model was better. NaN where there are too few forecasts.
+            In nats; above zero the model was better. NaN where there are too few forecasts, or where all outcomes are
+            the same and so reward whoever bets on sameness.
         """
+        if self.table["outcome"].nunique() < 2:
+            return float("nan"), float("nan")
         scores = self.table.pivot_table(index="origin", columns="model", values="log_score")
         if model not in scores:
             return float("nan"), float("nan")

@@ -166,6 +166,13 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
     days = analysis.horizons[len(analysis.horizons) // 2]
     table = weights.indicators(f"{days}D")
     noun = Noun.of(analysis.past.label)
+    possible = table[("chance", "any")] > 0
+    if float(table[("chance", "any")].sum()) < 0.9:
+        return (
+            f"So many {noun.many} are expected in {days} days that no table of single numbers is given; the chart of the "
+            "scenarios shows where they part.",
+        )
+    table = table[possible]
     names = list(weights.probabilities.index)
     by = long_date(analysis.as_of + (days - 1) * DAY)
     rows = []
@@ -175,8 +182,9 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
         after = [
             float((part[("probability", name)] * chance).sum() / chance.sum()) for name in names
         ]
-        label = str(low) if high - low == 1 else f"{low} to {high - 1}"
-        label = f"{low} or more" if high == len(table) else label
+        first, last = int(part.index[0]), int(part.index[-1])
+        label = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+        label = f"{first:,} or more" if high == len(table) else label
         rows.append((label, percent(float(chance.sum())), *(percent(p) for p in after)))
     sheet = Table(
         (
@@ -227,7 +235,9 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
     else:
         first = int(np.argmax(above))
         then = term(float(after[first]), words)
-        said.append(f"After {number(first)} of them, {then.clause} that it does.")
+        said.append(
+            f"With {table.index[first]:,} {noun.many} in {days} days, {then.clause} that the {name} scenario does."
+        )
     return " ".join(said)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_intensity"]
 
-_BASE, _SET_OFF = "#A9C4D8", style.ORANGE
+_BASE, _SET_OFF = "#5B88A8", style.ORANGE
 
 
 def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
@@ -44,7 +44,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     >>> import matplotlib.pyplot as plt
     >>> import tempo
     >>> days = pd.date_range("2020-01-01", periods=200)
-    >>> counts = pd.Series([int(day % 40 in (0, 1, 3, 7)) for day in range(200)], index=days)
+    >>> counts = pd.Series([int(day % 40 in (0, 1, 3, 7, 8, 11)) for day in range(200)], index=days)
     >>> ax = plot_intensity(tempo.Hawkes().fit(counts, method="mle"))
     >>> plt.close(ax.figure)
     """
@@ -105,7 +105,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
             linestyle="none",
             marker="|",
             markersize=4,
-            markeredgewidth=0.6 * min(1.0, 400 / max(happened.sum(), 1)),
+            markeredgewidth=0.6 * min(1.0, 400 / max(int(happened.sum()), 1)),
             color=style.INK,
             clip_on=False,
             rasterized=bool(happened.sum() > 5000),
@@ -128,7 +128,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
                     f"{number(triggered)} a day",
                     style.letters(_SET_OFF),
                 ),
-                (float(baseline[-1]) / 2, "baseline", f"{number(baseline[-1])} a day", "#4F7B9B"),
+                (float(baseline[-1]) / 2, "baseline", f"{number(baseline[-1])} a day", "#44708F"),
             ],
         )
     return ax

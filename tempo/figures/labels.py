@@ -183,8 +183,10 @@ def wrapped(text: str, limit_mm: float, size_pt: float, max_lines: int = 6) -> l
     >>> wrapped("heavy strikes on the coalition", 25, 8)
     ['heavy strikes on', 'the coalition']
     """
+    # A line that begins with a percent sign reads badly: the space before it does not break.
+    words = " ".join(text.split()).replace(" %", "\u00a0%").split(" ")
     lines = [""]
-    for word in text.split():
+    for word in words:
         longer = f"{lines[-1]} {word}".strip()
         if not lines[-1] or width_mm(longer, size_pt) <= limit_mm:
             lines[-1] = longer

@@ -278,7 +278,7 @@ def caption_of(ax: Axes) -> str:
         The caption, empty if there is none.
     """
     found = [text.get_text() for text in ax.texts if text.get_gid() == "caption"]
-    return " ".join(found).replace("\n", " ")
+    return " ".join(" ".join(found).split())
 
 
 def axes_size_mm(ax: Axes) -> tuple[float, float]:

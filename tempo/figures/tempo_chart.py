@@ -176,7 +176,11 @@ def _about_dates(shifts: ChangepointsFit) -> str:
     k, chance = int(table.attrs["n_changes"]), percent(float(table.attrs["p_n_changes"]))
     if not 0 < k <= _MOST_DATED:
         return ""
-    what = "the change, if there was one" if k == 1 else f"each change, if there were {k}"
+    what = (
+        "the change, if there was exactly one"
+        if k == 1
+        else f"each change, if there were exactly {k}"
+    )
     interval_of = percent(float(table.attrs["prob"]))
     return f"Dots and lines in the strip: date of {what} (probability {chance}), with its {interval_of} interval"
 

@@ -55,12 +55,12 @@ class RateInterval:
     words: str
 
 
-def days_of(value: str | pd.Timedelta, what: str = "horizon") -> int:
+def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
     """Give a duration in whole days.
 
     Parameters
     ----------
-    value : str or pandas.Timedelta
+    value : str or datetime.timedelta (a pandas.Timedelta is one)
         ``"90D"``, ``"12W"``, ``"90 days"``; months have no fixed length and are not accepted.
     what : str
         What it is, for the message of the error.
@@ -83,7 +83,9 @@ def days_of(value: str | pd.Timedelta, what: str = "horizon") -> int:
     remedy = "Write it in days or weeks: '30D', '90 days', '12 weeks'."
     if not isinstance(value, str | dt.timedelta):  # a pandas Timedelta is one
         raise OptionError(f"{what} is {value!r}, which has no unit. {remedy}")
-    text = re.sub(r"weeks?\b", "W", value.strip()) if isinstance(value, str) else value
+    text: str | dt.timedelta = value
+    if isinstance(value, str):  # pandas is particular about the case and number of units
+        text = re.sub(r"(?i)days?\b|d\b", "D", re.sub(r"(?i)weeks?\b|w\b", "W", value.strip()))
     try:
         length = pd.Timedelta(text)
     except ValueError as error:

@@ -17,7 +17,7 @@ from tempo.data.window import DateLike, as_date
 from tempo.errors import ScenarioError
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.outlook import Outlook, paths_array
-from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.scenarios import GammaRate, Scenario
 from tempo.forecasting.spans import days_of
 from tempo.randomness import RNGLike, resolve, spawn
 
@@ -335,7 +335,7 @@ class Weights:
             name=name,
             label=self.counts.label,
             rule=self.counts.rule,
-            cutoff=self.counts.end,
+            cutoff=self._end,
             bin_days=np.ones(len(starts)),
             seed=source.record,
             notes=self.notes,
@@ -400,9 +400,9 @@ def weigh(
     r"""Weigh scenarios by the probability that each gave to what was observed.
 
     With :math:`\lambda_t(\theta)` the daily rate of a story with uncertain quantities :math:`\theta`, its evidence is
-    :math:`\int \prod_t \mathrm{Poisson}(y_t; e_t \lambda_t(\theta))\, p(\theta)\, d\theta`, computed by averaging
-    over evenly spread draws of the story. The days since the earliest possible onset judge the scenarios; earlier
-    days have already set the earlier rate of an escalation.
+    :math:`\int \prod_t \mathrm{Poisson}(y_t; e_t \lambda_t(\theta))\, p(\theta)\, d\theta`, computed in closed form
+    where the rate never changes, and else by averaging over evenly spread draws of the story. The days since the
+    earliest possible onset judge the scenarios; earlier days have already set the earlier rate of an escalation.
 
     Parameters
     ----------
@@ -498,7 +498,8 @@ def _prior(
         values = [float(prior[name]) for name in names]
     else:
         values = [float(value) for value in prior]
-    if len(values) != len(names) or min(values) <= 0 or abs(sum(values) - 1) > 1e-6:
+    proper = all(value > 0 for value in values) and abs(sum(values) - 1) <= 1e-6
+    if len(values) != len(names) or not proper:
         raise ScenarioError(
             f"prior is {values} for {len(names)} scenarios; expected one probability above 0 for each, with sum 1 "
             "(a scenario with probability 0 can never gain any)."
@@ -547,7 +548,27 @@ def _weighed(scenario: Scenario, judged: Sequence[Counts], levels: NDArray[np.fl
         log_weights[block] = total[:, -1]
         evidence = np.logaddexp(evidence, special.logsumexp(total, axis=0))
     evidence -= np.log(len(levels))
+    if (
+        scenario.escalation_phase is None
+    ):  # known in closed form, also where hardly a draw agrees with the data
+        exact = [_steady_evidence(scenario.rate, series, exposure) for series in values]
+        evidence = special.logsumexp(exact, axis=0) - np.log(len(exact))
     return _Account(scenario, levels, log_weights, np.concatenate([[0.0], evidence]))
+
+
+def _steady_evidence(
+    rate: GammaRate, values: NDArray[np.float64], exposure: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the log marginal likelihood of Poisson counts up to each day, their rate being Gamma."""
+    events, days = np.cumsum(values), np.cumsum(exposure)
+    shape = rate.shape + events
+    return np.asarray(
+        np.cumsum(special.xlogy(values, exposure) - special.gammaln(values + 1))
+        + special.gammaln(shape)
+        - special.gammaln(rate.shape)
+        - events * np.log(rate.rate_days + days)
+        - rate.shape * np.log1p(days / rate.rate_days)
+    )
 
 
 def _blocks(draws: int, days: int) -> list[slice]:

@@ -11,17 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import nbinom, poisson
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.errors import DataError, OptionError
-from tempo.models.changepoint_forecast import simulate
+from tempo.models.changepoint_draws import Partitions, most_probable
+from tempo.models.changepoint_forecast import one_step, simulate
 from tempo.models.changepoint_grid import Bins, Grid
-from tempo.models.changepoint_posterior import Partitions, Posterior, one_step
-from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN
+from tempo.models.changepoint_posterior import Posterior
+from tempo.models.changepoint_predictive import BERNOULLI
+from tempo.models.changepoint_tables import (
+    grid_table,
+    posterior_tree,
+    rate_limits,
+    sampled,
+    segment_table,
+    sensitivity,
+)
 from tempo.models.checks import count_checks
-from tempo.models.posterior import CHAINS, assemble
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -36,7 +43,6 @@ type Floats = NDArray[np.float64]
 
 _PROB = 0.9
 _DRAWS = 4_000  # joint draws behind intervals of rates
-_DRAWN_NUMBERS = 20_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,24 +121,7 @@ class ChangepointsFit:
         Columns ``shape``, ``rate``, ``prior_mean`` (per bin), ``dispersion`` for negbin, ``hazard`` (not with
         ``n_changes``), ``prior``, ``log_evidence``, ``probability``.
         """
-        grid = self._priors
-        cells, hazards = self.parts[0].table.shape
-        table = np.stack([part.table for part in self.parts])
-        by_hazard = grid.log_odds_prior if grid.n_changes is None else np.zeros(1)
-        columns: dict[str, Floats] = {
-            "shape": np.repeat(grid.shape, hazards),
-            "rate": np.repeat(grid.rate, hazards),
-        }
-        mean = grid.shape / (grid.shape + grid.rate if grid.family == BERNOULLI else grid.rate)
-        columns["prior_mean"] = np.repeat(mean, hazards)
-        if grid.family == NEGBIN:
-            columns["dispersion"] = np.repeat(1 / grid.size, hazards)
-        if grid.n_changes is None:
-            columns["hazard"] = np.tile(grid.hazard, cells)
-        columns["prior"] = np.exp(grid.log_prior[:, None] + by_hazard).ravel()
-        columns["log_evidence"] = (logsumexp(table, axis=0) - math.log(len(table))).ravel()
-        columns["probability"] = np.mean([part.weights for part in self.parts], axis=0).ravel()
-        return pd.DataFrame(columns)
+        return grid_table(self.parts)
 
     # ------------------------------------------------------------------ exact answers
 
@@ -171,7 +160,7 @@ class ChangepointsFit:
         expected, because two half-certain dates are each left out; see ``segments`` for the most probable number.
         """
         part = self.parts[0]
-        return self._index[part.bins.position[part.most_probable(self._priors.n_changes)]]
+        return self._index[part.bins.position[most_probable(part, self._priors.n_changes)]]
 
     @property
     def segments(self) -> pd.DataFrame:
@@ -204,53 +193,11 @@ class ChangepointsFit:
         _check_prob(prob)
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_segments", {})
         if prob not in tables:
-            tables[prob] = self._segment_table(prob)
-        return tables[prob].copy()
-
-    def _segment_table(self, prob: float) -> pd.DataFrame:
-        k = int(self.n_changes.to_numpy().argmax())
-        share = np.array([part.number[k] if k < len(part.number) else 0.0 for part in self.parts])
-        share /= share.sum()
-        used = [
-            (w, part, part.given(k)) for w, part in zip(share, self.parts, strict=True) if w > 0
-        ]
-        dates = np.asarray(sum(w * given.dates for w, _, given in used))
-        mean = np.asarray(sum(w * given.mean for w, _, given in used))
-        if len(used) == 1:
-            starts = used[0][1].most_probable(k)
-        else:
-            starts = np.array(
-                [np.searchsorted(np.cumsum(p), 0.5 * p.sum()) for p in dates], dtype=int
+            days = float(self.counts.bin_days.mean())
+            tables[prob] = segment_table(
+                self.parts, self.n_changes.to_numpy(), self._drawn, self._index, days, prob
             )
-        rates = np.concatenate(
-            [
-                part.sample(max(int(_DRAWS * w), 200), np.random.default_rng(0), k).rate.reshape(
-                    -1, k + 1
-                )
-                for w, part, _ in used
-            ]
-        )
-        low, high = np.quantile(rates, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-        spans = [_shortest(p, int(s), prob) for p, s in zip(dates, starts, strict=True)]
-        position = self.parts[0].bins.position
-        labels = self._index
-        first = np.array([0, *position[starts]])
-        table = pd.DataFrame(
-            {
-                "start": labels[first],
-                "start_low": labels[np.array([0, *(position[a] for a, _ in spans)])],
-                "start_high": labels[np.array([0, *(position[b] for _, b in spans)])],
-                "rate": mean,
-                "rate_low": low,
-                "rate_high": high,
-            },
-            index=pd.RangeIndex(1, k + 2, name="segment"),
-        )
-        for column in ("rate", "rate_low", "rate_high"):
-            table[column.replace("rate", "rate_per_day")] = table[column] / self._bin_days
-        table["probability"] = [1.0, *(self._p_change_within(a, b) for a, b in spans)]
-        table.attrs = {"prob": prob, "n_changes": k, "p_n_changes": float(self.n_changes.iloc[k])}
-        return table
+        return tables[prob].copy()
 
     def rate_table(self, prob: float = _PROB) -> pd.DataFrame:
         """Tabulate the rate in each bin.
@@ -270,7 +217,7 @@ class ChangepointsFit:
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_rates", {})
         if prob not in tables:
             mean = np.mean([part.rate_moments[0] for part in self.parts], axis=0)
-            low, high = self._rate_limits(prob)
+            low, high = rate_limits(self._drawn, len(self.parts[0].bins), prob)
             table = pd.DataFrame(
                 {
                     "mean": self._by_bin(mean),
@@ -311,12 +258,10 @@ class ChangepointsFit:
         """
         if draws < 1:
             raise OptionError(f"draws is {draws}; expected at least 1.")
-        drawn = [
-            (part.bins.position, found, first)
-            for part, found, first in self._sampled(draws, resolve(rng).generator)
-        ]
-        start = np.concatenate([np.where(f.start == 0, 0, p[f.start]) for p, f, _ in drawn])
-        draw = np.concatenate([f.draw + first for _, f, first in drawn])
+        drawn = sampled(self.parts, draws, resolve(rng).generator)
+        start = np.concatenate([found.start for found in drawn])
+        start = np.where(start == 0, 0, self.parts[0].bins.position[start])
+        draw = np.concatenate([found.draw for found in drawn])
         opening = np.flatnonzero(np.append(True, draw[1:] != draw[:-1]))
         segment = np.arange(draw.size) - np.repeat(opening, np.diff(np.append(opening, draw.size)))
         return pd.DataFrame(
@@ -324,7 +269,7 @@ class ChangepointsFit:
                 "draw": draw,
                 "segment": segment + 1,
                 "start": self._index[start],
-                "rate": np.concatenate([f.rate for _, f, _ in drawn]),
+                "rate": np.concatenate([found.rate for found in drawn]),
             }
         )
 
@@ -428,47 +373,7 @@ class ChangepointsFit:
             (1/2, 1, 2, mean as fitted): ``hazard``, ``shape``, ``rate``, ``log_evidence``, ``expected_changes``,
             ``p_no_change`` and ``most_probable`` number of changes.
         """
-        from tempo.models.changepoint_posterior import solve
-
-        weights = self.grid["probability"].to_numpy()
-        grid = self._priors
-        mean = math.exp(float(weights @ np.log(self.grid["shape"] / self.grid["rate"])))
-        hazard = (
-            float(weights @ self.grid["hazard"]) if "hazard" in self.grid else float(grid.hazard[0])
-        )
-        size = (
-            np.array([1 / float(weights @ self.grid["dispersion"])])
-            if grid.family == NEGBIN
-            else np.ones(1)
-        )
-        rows = []
-        for factor in (0.25, 1.0, 4.0):
-            for shape in (0.5, 1.0, 2.0):
-                h = min(factor * hazard, 0.5)
-                prior = Grid(
-                    grid.family,
-                    np.array([shape]),
-                    np.array([shape / mean]),
-                    size,
-                    np.zeros(1),
-                    np.array([h / (1 - h)]),
-                    np.zeros(1),
-                )
-                solved = solve(self.parts[0].bins, prior)
-                p = solved.number
-                rows.append(
-                    (
-                        h,
-                        shape,
-                        shape / mean,
-                        solved.log_evidence,
-                        float(p @ np.arange(p.size)),
-                        float(p[0]),
-                        int(p.argmax()),
-                    )
-                )
-        columns = ["hazard", "shape", "rate", "log_evidence", "expected_changes", "p_no_change"]
-        return pd.DataFrame(rows, columns=[*columns, "most_probable"])
+        return sensitivity(self.parts[0])
 
     @cached_property
     def posterior(self) -> xr.DataTree:
@@ -477,31 +382,8 @@ class ChangepointsFit:
         Variables ``n_changes``, ``rate_first``, ``rate_last`` (events per bin) and ``changed`` (the last rate over
         the first). The log-likelihood of each bin is given the rate of its regime in that draw.
         """
-        draws, part = 250 * CHAINS, self.parts[0]
-        found = part.sample(draws, np.random.default_rng(0))
-        opening = np.flatnonzero(np.append(True, found.draw[1:] != found.draw[:-1]))
-        closing = np.append(opening[1:], found.draw.size) - 1
-        rate = np.repeat(found.rate, found.end - found.start).reshape(draws, len(part.bins))
-        y, e = part.bins.counts, part.bins.exposure
-        if self._priors.family == BERNOULLI:
-            log_likelihood = np.log(np.where(y > 0, rate, 1 - rate))
-        elif self._priors.family == NEGBIN:
-            size = self._priors.size[found.cell[opening]][:, None]
-            log_likelihood = nbinom.logpmf(y, size * e, size / (size + rate))
-        else:
-            log_likelihood = poisson.logpmf(y, rate * e)
-        parameters = {
-            "n_changes": (closing - opening).astype(float),
-            "rate_first": found.rate[opening],
-            "rate_last": found.rate[closing],
-            "changed": found.rate[closing] / found.rate[opening],
-        }
-        return assemble(
-            {key: value.reshape(CHAINS, -1) for key, value in parameters.items()},
-            self.counts,
-            log_likelihood=log_likelihood.reshape(CHAINS, -1, len(part.bins)),
-            attributes={"model": repr(self.model), "method": "exact"},
-        )
+        attributes = {"model": repr(self.model), "method": "exact"}
+        return posterior_tree(self.parts[0], self.counts, attributes)
 
     def summary(self, prob: float = _PROB) -> pd.DataFrame:
         """Tabulate the regimes and the number of changes.
@@ -614,60 +496,9 @@ class ChangepointsFit:
             )
         return checked
 
-    def _sampled(
-        self, draws: int, generator: np.random.Generator
-    ) -> list[tuple[Posterior, Partitions, int]]:
-        """Joint draws of each part, as many of each, with the number of the first."""
-        out, first = [], 0
-        for i, part in enumerate(self.parts):
-            mine = draws // len(self.parts) + (i < draws % len(self.parts))
-            if mine:
-                out.append((part, part.sample(mine, generator), first))
-            first += mine
-        return out
-
     @cached_property
-    def _drawn(self) -> list[tuple[Posterior, Partitions, int]]:
-        return self._sampled(_DRAWS, np.random.default_rng(0))
-
-    def _p_change_within(self, low: int, high: int) -> float:
-        """P(at least one change before observed bins ``low`` to ``high``), from joint draws."""
-        hits = [
-            np.unique(found.draw[(found.start >= low) & (found.start <= high)]).size
-            for _, found, _ in self._drawn
-        ]
-        return sum(hits) / _DRAWS
-
-    def _rate_limits(self, prob: float) -> tuple[Floats, Floats]:
-        """Quantiles of the rate over joint draws, worked out only where some draw changes."""
-        m = len(self.parts[0].bins)
-        cuts = np.unique(np.concatenate([found.start for _, found, _ in self._drawn]))
-        kept = int(np.clip(_DRAWN_NUMBERS // cuts.size, 400, _DRAWS))
-        blocks = []
-        for part_number, (_, found, _) in enumerate(self._drawn):
-            first = kept // len(self.parts) + (part_number < kept % len(self.parts))
-            use = found.draw < first
-            lengths = np.searchsorted(cuts, found.end[use]) - np.searchsorted(
-                cuts, found.start[use]
-            )
-            blocks.append(np.repeat(found.rate[use], lengths).reshape(-1, cuts.size))
-        levels = [(1 - prob) / 2, (1 + prob) / 2]
-        low, high = np.quantile(np.concatenate(blocks), levels, axis=0)
-        spread = np.diff(np.append(cuts, m))
-        return np.repeat(low, spread), np.repeat(high, spread)
-
-
-def _shortest(chance: Floats, around: int, prob: float) -> tuple[int, int]:
-    """Shortest stretch that contains ``around`` and holds at least ``prob`` of the chance; first and last position."""
-    total = np.concatenate([[0.0], np.cumsum(chance)])
-    lows = np.arange(around + 1)
-    wanted = np.minimum(total[lows] + prob * total[-1] * (1 - 1e-12), total[-1])
-    highs = np.maximum(np.searchsorted(total, wanted, side="left"), around + 1)
-    highs = np.where(highs > len(chance), len(chance) + 10**9, highs)
-    enough = total[np.minimum(highs, len(chance))] - total[lows] >= prob * total[-1] * (1 - 1e-9)
-    length = np.where(enough, highs - lows, 2 * 10**9)
-    best = int(np.argmin(length))
-    return int(lows[best]), int(min(highs[best], len(chance))) - 1
+    def _drawn(self) -> list[Partitions]:
+        return sampled(self.parts, _DRAWS, np.random.default_rng(0))
 
 
 def _check_prob(prob: float) -> None:

@@ -1,15 +1,17 @@
-"""What comes after the last bin of a changepoint posterior: arrays in, arrays out."""
+"""What a changepoint posterior predicts, after the last bin and one bin ahead: arrays in, arrays out."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tempo.models.changepoint_draws import draw_rates, sample
 from tempo.models.changepoint_grid import Grid
-from tempo.models.changepoint_posterior import Posterior, draw_rates
-from tempo.models.changepoint_predictive import BERNOULLI, GAMMA
+from tempo.models.changepoint_posterior import PRUNE, Posterior
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, predictive_moments
+from tempo.models.changepoint_recursions import filter_pass, initial_state
 
-__all__ = ["current", "simulate"]
+__all__ = ["current", "one_step", "simulate"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -40,9 +42,7 @@ def current(
     """
     grid = posterior.grid
     if grid.n_changes is not None:
-        given = posterior.given(grid.n_changes)
-        cell = generator.choice(given.weights.size, draws, p=given.weights)
-        found = posterior.sample(draws, generator)
+        found = sample(posterior, draws, generator)
         last = np.append(found.draw[1:] != found.draw[:-1], True)
         return found.rate[last], found.cell[last], np.zeros(draws)
     chosen = generator.choice(posterior.weights.size, draws, p=posterior.weights.ravel())
@@ -82,3 +82,55 @@ def simulate(
 def _fresh_rates(grid: Grid, cell: Integers, generator: np.random.Generator) -> Floats:
     prior = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell]
     return draw_rates(grid, cell, prior[:, 0], prior[:, 1], generator)
+
+
+def one_step(posterior: Posterior) -> tuple[Floats, Floats, Floats, Floats]:
+    """Predict each observed bin from those before it, at the most probable cell and hazard.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What to check. Where the number of changes is given, a hazard that expects as many is used.
+
+    Returns
+    -------
+    below, at, mean, variance : ndarray, shape (m,)
+        P(less than the count), P(at most the count), mean and variance of each bin.
+    """
+    grid, bins = posterior.grid, posterior.bins
+    cell, at_hazard = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
+    odds = grid.odds[[int(at_hazard)]]
+    first, second = grid.prior(int(cell))
+    size = float(grid.size[cell])
+    change, stay = odds * bins.places / (1 + odds * bins.places), 1 / (1 + odds * bins.places)
+    state = initial_state(1)
+    none = np.zeros((1, 0))
+    out = np.empty((4, len(bins)))
+    for t in range(len(bins)):
+        share = np.append(state[3][0] * stay[t], change[t] if t else 1.0)
+        out[:, t] = predictive_moments(
+            grid.family,
+            size,
+            np.append(state[1], first),
+            np.append(state[2], second),
+            share,
+            bins.counts[t],
+            bins.exposure[t],
+        )
+        one = slice(t, t + 1)
+        state = filter_pass(
+            grid.family,
+            bins.counts[one],
+            bins.exposure[one],
+            change[None, one],
+            stay[None, one],
+            odds,
+            first,
+            second,
+            size,
+            PRUNE,
+            state,
+            t,
+            none,
+        )[2]
+    return out[0], out[1], out[2], out[3]

@@ -143,6 +143,21 @@ def _largest(values: Floats, n_runs: int) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def _add_lgamma(
+    out: Floats,
+    n_runs: int,
+    sign: float,
+    one: Floats,
+    other: Floats,
+    share: float,
+    shift: float,
+) -> None:
+    """Add ``sign * lgamma(one + share * other + shift)`` to the first runs."""
+    for i in range(n_runs):
+        out[i] += sign * _lgamma(one[i] + share * other[i] + shift)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def predict(
     family: int,
     count: float,
@@ -168,12 +183,12 @@ def predict(
                 second[i] += exposure
         else:
             for i in range(n_runs):
-                out[i] = _lgamma(first[i] + count) - _lgamma(first[i])
-            for i in range(n_runs):
                 new = _log(second[i] + exposure)
-                out[i] += first[i] * log_second[i] - (first[i] + count) * new
+                out[i] = first[i] * log_second[i] - (first[i] + count) * new
                 log_second[i] = new
                 second[i] += exposure
+            _add_lgamma(out, n_runs, 1.0, first, second, 0.0, count)
+            _add_lgamma(out, n_runs, -1.0, first, second, 0.0, 0.0)
     elif family == BERNOULLI:
         hit = count > 0.0
         for i in range(n_runs):
@@ -183,12 +198,14 @@ def predict(
     else:
         trials = size * exposure
         for i in range(n_runs):
-            out[i] = _lgamma(first[i] + trials) - _lgamma(first[i])
-        for i in range(n_runs):
-            out[i] += _lgamma(first[i] + second[i]) - _lgamma(first[i] + second[i] + trials + count)
+            out[i] = 0.0
+        _add_lgamma(out, n_runs, 1.0, first, second, 0.0, trials)
+        _add_lgamma(out, n_runs, -1.0, first, second, 0.0, 0.0)
+        _add_lgamma(out, n_runs, 1.0, first, second, 1.0, 0.0)
+        _add_lgamma(out, n_runs, -1.0, first, second, 1.0, trials + count)
         if count > 0.0:
-            for i in range(n_runs):
-                out[i] += _lgamma(second[i] + count) - _lgamma(second[i])
+            _add_lgamma(out, n_runs, 1.0, second, first, 0.0, count)
+            _add_lgamma(out, n_runs, -1.0, second, first, 0.0, 0.0)
         for i in range(n_runs):
             first[i] += trials
             second[i] += count

@@ -66,7 +66,7 @@ class Changepoints:
     >>> fit.segments["start"].dt.strftime("%Y-%m-%d").tolist(), fit.segments["rate"].round(2).tolist()
     (['2020-01-06', '2020-08-03'], [0.81, 5.84])
     >>> round(fit.log_evidence, 2)
-    -100
+    -105.35
     """
 
     observation: Literal["poisson", "negbin", "bernoulli"] = "poisson"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,20 +13,26 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tempo.errors import OptionError
-from tempo.models.explain_recursions import LANES
+from tempo.models.explain_recursions import LANES, excitation, fill_cells, rising_factorials
 
-__all__ = ["ACCOUNTS", "ExplainPrior", "LevelGrid", "account_weights", "cell_log_prior"]
+__all__ = ["ACCOUNTS", "ExplainPrior", "Grid", "account_weights", "evidence", "log_prior"]
 
 type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
 
 #: The four accounts of why attacks come in bursts.
 ACCOUNTS = ("constant", "changepoints", "hawkes", "hawkes+steps")
 
-#: Level scales, as multiples of the overall mean: under contagion the baseline is a fraction of it.
-SCALES = np.array([0.1, 0.3, 1.0])
-HALF_LIVES_DAYS = np.array([0.7, 1.5, 3.0, 5.0, 9.0, 16.0, 30.0])
-BRANCHING = np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
-DISPERSIONS = np.array([0.0, 0.5, 2.0, 8.0])
+#: Half-lives of excitation, evenly spaced in their logarithm.
+HALF_LIVES_DAYS = np.geomspace(0.7, 30.0, 7)
+#: Branching ratios stand in the middle of so many equal parts of the material range.
+N_BRANCHING = 9
+#: Excess of the variance over the mean, against the mean, that the dispersions stand for at the mean count.
+EXCESS = (0.25, 1.0, 4.0, 16.0, 64.0)
+#: Levels reach from so many spreads below the overall mean to so many above.
+REACH_BELOW, REACH_ABOVE = 3.0, 2.5
+#: Finest division of the smallest material step: beyond some ten thousand events the grid gets no finer.
+MOST_PARTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +46,23 @@ class ExplainPrior:
     change_ratio : float
         Each further change is this much less probable: ``P(k changes)`` is proportional to ``change_ratio ** k``.
     least_branching : float
-        Contagion is material from this branching ratio on.
+        Contagion is material from this branching ratio on; it is uniform from there to 1.
     least_step : float
         A change is material if the baseline at least multiplies or divides by this.
     half_life_days : float
-        Median of the half-life of excitation (log-normal).
+        Median of the half-life of excitation (log-normal, between 0.7 and 30 days).
     half_life_spread : float
         Standard deviation of its logarithm.
     level_spread : float
-        Standard deviation of the logarithm of a baseline level about its scale.
+        Standard deviation of the logarithm of the overall rate that a baseline level implies (the level over 1 less
+        the branching ratio), about the mean rate of the series.
     overdispersion : float
         Probability that counts are more variable than Poisson, where that is allowed for.
+
+    Examples
+    --------
+    >>> ExplainPrior().with_(contagion=0.3).contagion
+    0.3
     """
 
     contagion: float = 0.5
@@ -65,13 +79,14 @@ class ExplainPrior:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise OptionError(f"{name} is {value!r}; expected a number between 0 and 1.")
-        if self.least_step <= 1:
+        if not 1 < self.least_step < math.inf:
             raise OptionError(
                 f"least_step is {self.least_step!r}; expected a ratio above 1, such as 2."
             )
         for name in ("half_life_days", "half_life_spread", "level_spread"):
-            if not getattr(self, name) > 0:
-                raise OptionError(f"{name} is {getattr(self, name)!r}; expected a number above 0.")
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise OptionError(f"{name} is {value!r}; expected a number above 0.")
 
     def with_(self, **changes: float) -> Self:
         """Give the prior with some choices changed.
@@ -85,164 +100,244 @@ class ExplainPrior:
         -------
         ExplainPrior
             A new one.
-
-        Examples
-        --------
-        >>> ExplainPrior().with_(contagion=0.3).contagion
-        0.3
         """
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True)
-class LevelGrid:
-    """Baseline levels per bin on a logarithmic grid, with their prior for each level scale.
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """What is summed over: dispersion, memory, branching, and the levels between which the baseline may step.
 
     Attributes
     ----------
-    levels : ndarray, shape (levels,)
-        Expected baseline attacks in a fully observed bin.
-    priors : ndarray, shape (scales, levels)
-        Log-normal about each scale; rows sum to one.
+    rates : ndarray, shape (levels,)
+        Overall rates per fully observed bin that a level implies: level over 1 less the branching ratio.
+    prior : ndarray, shape (levels,)
+        Log-normal about the mean rate; sums to one.
     width : int
         Grid steps that make a material change.
+    branching : ndarray
+        0, and material ones.
+    half_lives_days : ndarray
+        Of excitation.
+    decay : ndarray
+        The same, as decay per bin.
+    halvings : ndarray of int
+        Logarithm to base 2 of each dispersion (0 for Poisson).
+    dispersion : ndarray
+        0 is Poisson.
     """
 
-    levels: Floats
-    priors: Floats
+    rates: Floats
+    prior: Floats
     width: int
+    branching: Floats
+    half_lives_days: Floats
+    decay: Floats
+    halvings: Integers
+    dispersion: Floats
 
     @classmethod
-    def of(cls, counts: Floats, exposure: Floats, prior: ExplainPrior) -> Self:
+    def lay(
+        cls, counts: Floats, weight: Floats, bin_days: float, prior: ExplainPrior, *, spread: bool
+    ) -> Self:
         """Lay the grid for a series: fine enough for its number of events, wide enough for its busiest week.
 
         Parameters
         ----------
-        counts : ndarray, shape (bins,)
-            Counts; those of unobserved bins are ignored.
-        exposure : ndarray, shape (bins,)
-            Observed share of each bin.
+        counts, weight : ndarray, shape (bins,)
+            Of the observed bins.
+        bin_days : float
+            Length of a bin.
         prior : ExplainPrior
-            For the smallest material step and the spread of levels.
+            For the smallest material step and branching, and the spread of levels.
+        spread : bool
+            Whether counts may be more variable than Poisson.
 
         Returns
         -------
-        LevelGrid
-            Levels from a sixtieth of the mean to 12 times the mean, or the busiest week.
+        Grid
+            The step resolves one level to about its standard error, at which sums are integrals to four digits. It
+            divides the smallest material change so that the middle between "no change" and "change" lies there.
         """
-        seen = exposure > 0
-        values = np.where(seen, counts, 0.0)
-        events, bins = float(values.sum()), float(exposure.sum())
-        mean = (events + 0.5) / max(bins, 1.0)
-        window = min(7, len(values))
-        busiest = np.convolve(values, np.ones(window), "valid").max() / window
-        # The step divides the smallest material change evenly, and is near the precision of one level.
-        wanted = min(0.15, max(0.05, 1.0 / math.sqrt(events + 1.0)))
-        width = max(1, math.ceil(math.log(prior.least_step) / wanted))
-        step = math.log(prior.least_step) / width
-        low, high = math.log(mean / 60), math.log(max(12 * mean, 1.5 * busiest))
-        levels = np.exp(np.arange(low, high + step, step))
-        centres = np.log(mean * SCALES)
-        logs = -0.5 * ((np.log(levels)[None, :] - centres[:, None]) / prior.level_spread) ** 2
-        return cls(levels, np.asarray(special.softmax(logs, axis=1)), width)
+        events, exposure = float(counts.sum()), float(weight.sum())
+        mean = (events + 0.5) / max(exposure, 1.0)
+        window = min(7, len(counts))
+        busiest = (
+            float(np.convolve(counts, np.ones(window), "valid").max()) / window if window else 0.0
+        )
+        wanted = min(0.25, 1.25 / math.sqrt(events + 1.0))
+        least = math.log(prior.least_step)
+        width = min(max(1, math.ceil(least / wanted + 0.5)), MOST_PARTS)
+        step = least / (width - 0.5)
+        low = -math.ceil(REACH_BELOW * prior.level_spread / step)
+        high = max(REACH_ABOVE * prior.level_spread, math.log(1.5 * max(busiest, 1e-9) / mean))
+        offsets = step * np.arange(low, math.ceil(high / step) + 1)
+        halvings = np.zeros(1, dtype=np.int64)
+        dispersion = np.zeros(1)
+        if spread:
+            # Two that matter at the mean count; more where counts are large, until the spread equals the mean.
+            wide = [e / mean for i, e in enumerate(EXCESS) if i < 2 or EXCESS[i - 1] < mean]
+            powers = np.unique(np.clip(np.round(np.log2(wide)), -12, 7)).astype(np.int64)
+            halvings = np.concatenate([halvings, powers])
+            dispersion = np.concatenate([dispersion, 2.0**powers])
+        width_b = (1.0 - prior.least_branching) / N_BRANCHING
+        material = prior.least_branching + width_b * (np.arange(N_BRANCHING) + 0.5)
+        return cls(
+            rates=mean * np.exp(offsets),
+            prior=np.asarray(special.softmax(-0.5 * (offsets / prior.level_spread) ** 2)),
+            width=width,
+            branching=np.concatenate([[0.0], material]),
+            half_lives_days=HALF_LIVES_DAYS,
+            decay=np.log(2.0) / HALF_LIVES_DAYS * bin_days,
+            halvings=halvings,
+            dispersion=dispersion,
+        )
+
+    @property
+    def levels(self) -> Floats:
+        """Baseline levels per bin, shape (branchings, levels)."""
+        return np.ascontiguousarray((1.0 - self.branching)[:, None] * self.rates[None, :])
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the table: dispersions, memories, branchings, numbers of changes."""
+        return len(self.dispersion), len(self.decay), len(self.branching), LANES
 
 
-def branching_grid(prior: ExplainPrior) -> Floats:
-    """Give branching ratios: 0, and material ones up to nearly 1.
+def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None) -> Floats:
+    """Give the log of the likelihood summed over placements of changes, for each cell and number of changes.
 
     Parameters
     ----------
-    prior : ExplainPrior
-        For the smallest material one.
+    counts : ndarray, shape (bins,)
+        Counts, NaN where nothing was observed.
+    weight : ndarray, shape (bins,)
+        Exposure times season; 0 where nothing was observed.
+    grid : Grid
+        What is summed over.
+    upto : int, optional
+        Only the first so many observed bins count.
 
     Returns
     -------
-    ndarray
-        Ascending.
+    ndarray, shape of the grid
+        Without any prior on cells, number or places of changes.
     """
-    material = BRANCHING[prior.least_branching + 0.05 < BRANCHING]
-    return np.concatenate([[0.0, prior.least_branching], material])
+    seen = np.flatnonzero(weight > 0)[:upto]
+    values = np.ascontiguousarray(counts[seen], dtype=float)
+    excited = np.ascontiguousarray(excitation(counts, grid.decay)[:, seen])
+    table = np.full(grid.shape, -np.inf)
+    cells = np.arange(math.prod(grid.shape[:3]))
+    quiet = cells % len(grid.branching) == 0
+    memory = (cells // len(grid.branching)) % len(grid.decay)
+    cells = cells[~quiet | (memory == 0)]  # without contagion the memory means nothing
+    workers = min(os.process_cpu_count() or 1, 8) if len(seen) * len(cells) > 5_000 else 1
+
+    def fill(part: Integers) -> None:
+        fill_cells(
+            part,
+            values,
+            np.ascontiguousarray(weight[seen]),
+            excited,
+            grid.branching,
+            grid.halvings,
+            grid.dispersion,
+            grid.levels,
+            grid.prior,
+            grid.width,
+            table,
+        )
+
+    if workers > 1:
+        # Small parts, dealt out as threads come free; each cell is its own, so that nothing hangs on their number.
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(fill, np.array_split(cells, 8 * workers)))
+    else:
+        fill(cells)
+    table[:, 1:, 0] = table[:, :1, 0]
+    constant = np.array([rising_factorials(values, float(d)) for d in grid.dispersion])
+    return np.asarray(
+        table + (constant - special.gammaln(values + 1).sum())[:, None, None, None]
+    )
 
 
-def cell_log_prior(
-    prior: ExplainPrior,
-    half_lives_days: Floats,
-    branching: Floats,
-    dispersion: Floats,
-    n_scales: int,
-    n_places: int,
-) -> Floats:
+def log_prior(prior: ExplainPrior, grid: Grid, n_places: int) -> Floats:
     """Give the log prior of each cell and number of changes, places of the changes included.
 
     Parameters
     ----------
     prior : ExplainPrior
         The choices.
-    half_lives_days, branching, dispersion : ndarray
+    grid : Grid
         The axes.
-    n_scales : int
-        Number of level scales, all alike.
     n_places : int
         Number of places for a change: observed bins less one. All sets of places of one size are alike.
 
     Returns
     -------
-    ndarray, shape (dispersions, scales, memories, branchings, LANES)
+    ndarray, shape of the grid
         Sums to one over cells and changes when multiplied by the number of placements.
     """
     k = np.arange(LANES)
-    with np.errstate(divide="ignore"):
-        number = np.where(k <= n_places, k * math.log(prior.change_ratio), -np.inf)
-        number = number - special.logsumexp(number)
-        placements = _log_choose(n_places, k)
-        memory = (
-            -0.5
-            * ((np.log(half_lives_days) - math.log(prior.half_life_days)) / prior.half_life_spread)
-            ** 2
-        )
-        memory = memory - special.logsumexp(memory)
-        material = branching > 0
-        width = np.gradient(branching[material]) if material.sum() > 1 else np.ones(material.sum())
-        contagion = np.where(material, 0.0, math.log1p(-prior.contagion))
-        contagion[material] = math.log(prior.contagion) + np.log(width / width.sum())
-        spread = dispersion > 0
-        if spread.any():
-            each = math.log(prior.overdispersion / spread.sum())
-            observation = np.where(spread, each, math.log1p(-prior.overdispersion))
-        else:
-            observation = np.zeros(1)
+    n_places = max(n_places, 0)
+    possible = k <= n_places
+    number = np.where(possible, k * math.log(prior.change_ratio), -np.inf)
+    number = number - special.logsumexp(number)
+    placements = log_choose(n_places, np.where(possible, k, 0))
+    centred = np.log(grid.half_lives_days / prior.half_life_days) / prior.half_life_spread
+    memory = special.log_softmax(-0.5 * centred**2)
+    material = len(grid.branching) - 1
+    contagion = np.full(material + 1, math.log(prior.contagion / material))
+    contagion[0] = math.log1p(-prior.contagion)
+    spreads = len(grid.dispersion) - 1
+    observation = np.zeros(1)
+    if spreads:
+        observation = np.full(spreads + 1, math.log(prior.overdispersion / spreads))
+        observation[0] = math.log1p(-prior.overdispersion)
     return np.asarray(
-        observation[:, None, None, None, None]
-        - math.log(n_scales)
-        + memory[None, None, :, None, None]
-        + contagion[None, None, None, :, None]
-        + np.where(np.isfinite(number), number - placements, -np.inf)
+        observation[:, None, None, None]
+        + memory[None, :, None, None]
+        + contagion[None, None, :, None]
+        + np.where(possible, number - placements, -np.inf)
     )
 
 
-def account_weights(weights: Floats, branching: Floats) -> dict[str, Floats]:
+def account_weights(weights: Floats) -> dict[str, Floats]:
     """Split the weights of the cells into the four accounts.
 
     Parameters
     ----------
-    weights : ndarray, shape (dispersions, scales, memories, branchings, LANES)
-        Posterior weights.
-    branching : ndarray, shape (branchings,)
-        Its axis.
+    weights : ndarray, shape (..., branchings, LANES)
+        Posterior weights; the first branching is 0.
 
     Returns
     -------
     dict of str to ndarray
         For each account the weights, 0 outside it.
     """
-    quiet = (branching == 0)[None, None, None, :, None]
-    steady = (np.arange(LANES) == 0)[None, None, None, None, :]
+    quiet = (np.arange(weights.shape[-2]) == 0)[:, None]
+    steady = (np.arange(weights.shape[-1]) == 0)[None, :]
     masks = (quiet & steady, quiet & ~steady, ~quiet & steady, ~quiet & ~steady)
     return {name: weights * mask for name, mask in zip(ACCOUNTS, masks, strict=True)}
 
 
-def _log_choose(n: int, k: NDArray[np.int64]) -> Floats:
-    valid = k <= n
-    safe = np.where(valid, k, 0)
-    logs = special.gammaln(n + 1.0) - special.gammaln(safe + 1.0) - special.gammaln(n - safe + 1.0)
-    return np.asarray(np.where(valid, logs, 0.0))
+def log_choose(n: int, k: Integers | int) -> Floats:
+    """Give the logarithm of the number of ways to choose k of n places.
+
+    Parameters
+    ----------
+    n : int
+        Places.
+    k : int or ndarray of int
+        At most ``n``.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``k``.
+    """
+    k = np.asarray(k)
+    return np.asarray(
+        special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+    )

@@ -1,11 +1,12 @@
 """Exact evidence of self-excitation on a stepped baseline: one linear pass over every placement of the steps.
 
-The mean of a day is ``exposure * season * level + branching * excitation``. Given branching and memory, the excitation
-is known from the past counts, so the level is the only hidden quantity. On a logarithmic grid of levels it is a Markov
-chain that mostly stays and sometimes jumps, and the forward recursion sums over all its paths. Paths are kept apart by
-their number of jumps, which makes every prior on that number a re-weighting of one table.
+The mean of a bin is ``weight * level + branching * excitation``. Given branching and memory, the excitation is known
+from the past counts, so the level is the only hidden quantity. On a logarithmic grid of levels it is a Markov chain
+that mostly stays and sometimes jumps, and the forward recursion sums over all its paths. Paths are kept apart by their
+number of jumps (a *lane* each), which makes every prior on that number a re-weighting of one table.
 
-Arrays only; the lanes of the innermost loops are the numbers of jumps, so that they vectorise.
+Arrays only. Weights stay in the linear domain; each lane carries the logarithm of its own scale, so that a hundred nats
+between no change and seven changes cost no digits. Nothing is subtracted, so small weights keep their precision.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["LANES", "evidence_table", "excitation", "sample_paths"]
+__all__ = ["LANES", "excitation", "fill_cells", "rising_factorials", "sample_paths"]
 
 #: Numbers of changes that are told apart: 0, 1, …, 7.
 LANES = 8
+
+#: Lanes may lie so many nats apart before the smaller one is no longer brought to 1 (and cannot matter).
+_APART = 400.0
+#: Smallest likelihood of a bin against that at its best level: bounds what one absurd bin can say, at 575 nats.
+_LEAST = 1e-250
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -27,19 +33,42 @@ type Integers = NDArray[np.int64]
 
 @njit(cache=True)
 def excitation(counts: Floats, decay: Floats) -> Floats:
-    """Excitation ``sum_k h_k Y_{t-k}`` of each bin, for each decay: shape (decays, bins).
+    """Excitation ``sum_k h_k Y_{t-k}`` of each bin and of the bin after the last: shape (decays, bins + 1).
 
     ``h_k = (1 - exp(-decay)) exp(-decay (k - 1))`` sums to one; missing counts (NaN) excite nothing.
     """
-    result = np.zeros((decay.shape[0], counts.shape[0]))
+    n_bins = counts.shape[0]
+    result = np.zeros((decay.shape[0], n_bins + 1))
     for i in range(decay.shape[0]):
         keep = math.exp(-decay[i])
         state = 0.0
-        for t in range(counts.shape[0]):
-            result[i, t] = state
+        for t in range(n_bins):
             fresh = counts[t] if counts[t] == counts[t] else 0.0
             state = keep * state + (1.0 - keep) * fresh
+            result[i, t + 1] = state
     return result
+
+
+@njit(cache=True)
+def rising_factorials(counts: Floats, dispersion: float) -> float:
+    """Sum over counts of ``log(Gamma(y + 1/d) d^y / Gamma(1/d))``: what the likelihoods below leave out.
+
+    Together with minus the log factorials it does not depend on the mean, and is 0 for Poisson.
+    """
+    total = 0.0
+    if dispersion > 0.0:
+        size = 1.0 / dispersion
+        for t in range(counts.shape[0]):
+            if counts[t] < 64.0:
+                for i in range(int(counts[t])):
+                    total += math.log1p(i * dispersion)
+            else:
+                total += (
+                    math.lgamma(counts[t] + size)
+                    - math.lgamma(size)
+                    + counts[t] * math.log(dispersion)
+                )
+    return total
 
 
 @njit(cache=True, error_model="numpy")
@@ -47,217 +76,235 @@ def _likelihood(
     count: float,
     weight: float,
     triggered: float,
+    halvings: int,
     dispersion: float,
     levels: Floats,
     gone: Floats,
     out: Floats,
-) -> float:
-    """Likelihood of one count at each level, up to a factor whose logarithm is returned (``Y!`` is left out)."""
+) -> tuple[float, bool]:
+    """Likelihood of one count at each level, up to a factor whose logarithm is given.
+
+    The dispersion is 0 or ``2 ** halvings``, so that its power is a chain of square roots or squares. ``gone`` holds
+    ``exp(-levels)`` for Poisson, and is work space otherwise. The second value tells whether the weights must be
+    rescaled at once.
+    """
     n_levels = levels.shape[0]
-    if dispersion > 0.0:
-        size = 1.0 / dispersion
-        for j in range(n_levels):
-            out[j] = math.exp(-size * math.log1p((weight * levels[j] + triggered) * dispersion))
-        if count > 0.0:
-            scale = max(count, 1.0)
-            for j in range(n_levels):
-                mean = weight * levels[j] + triggered
-                out[j] *= math.exp(count * math.log(mean / (scale * (1.0 + mean * dispersion))))
-            rising = 0.0  # Gamma(y + size) dispersion^y / Gamma(size)
-            for i in range(int(count)):
-                rising += math.log1p(i * dispersion)
-            return count * math.log(scale) + rising
-        return 0.0
-    if count > 8.0:  # centred on the count, so that powers neither overflow nor vanish
+    if count > 8.0 or weight * levels[n_levels - 1] + triggered > 30.0:
+        # Centred on the best level, so that nothing overflows and something always survives.
+        best = -np.inf
         for j in range(n_levels):
             mean = weight * levels[j] + triggered
-            out[j] = math.exp(count * math.log(mean / count) - (mean - count))
-        return count * math.log(count) - count
+            if dispersion > 0.0:
+                value = -(count + 1.0 / dispersion) * math.log1p(mean * dispersion)
+            else:
+                value = -mean
+            if count > 0.0:
+                value += count * math.log(mean)
+            out[j] = value
+            best = max(best, value)
+        for j in range(n_levels):
+            out[j] = max(math.exp(out[j] - best), _LEAST)
+        return best, True
+    power = int(count)
+    if dispersion > 0.0:
+        for j in range(n_levels):
+            base = 1.0 / (1.0 + (weight * levels[j] + triggered) * dispersion)
+            gone[j] = base
+            out[j] = base
+        for _ in range(halvings):
+            for j in range(n_levels):
+                out[j] = math.sqrt(out[j])
+        for _ in range(-halvings):
+            for j in range(n_levels):
+                out[j] *= out[j]
+        for _ in range(power):
+            for j in range(n_levels):
+                out[j] *= (weight * levels[j] + triggered) * gone[j]
+        return 0.0, power > 0
     if weight == 1.0:
         for j in range(n_levels):
             out[j] = gone[j]
     else:
         for j in range(n_levels):
             out[j] = math.exp(-weight * levels[j])
-    for _ in range(int(count)):
+    for _ in range(power):
         for j in range(n_levels):
             out[j] *= weight * levels[j] + triggered
-    return -triggered
+    return -triggered, power > 0
 
 
 @njit(cache=True, error_model="numpy")
-def _jumps(prior: Floats, width: int) -> tuple[Integers, Integers, Floats]:
-    """For each level: the stretch of levels that is too near to jump to, and one over the prior mass beyond it."""
+def _inverse_masses(prior: Floats, width: int) -> Floats:
+    """For each level, one over the prior mass of the levels that are far enough to jump to (0 if there is none)."""
     n_levels = prior.shape[0]
-    near_low = np.empty(n_levels, np.int64)
-    near_high = np.empty(n_levels, np.int64)
-    inverse = np.empty(n_levels)
-    mass = np.zeros(n_levels + 1)
+    inverse = np.zeros(n_levels)
     for j in range(n_levels):
-        mass[j + 1] = mass[j] + prior[j]
-    for j in range(n_levels):
-        near_low[j] = max(0, j - width + 1)
-        near_high[j] = min(n_levels, j + width)
-        beyond = mass[n_levels] - (mass[near_high[j]] - mass[near_low[j]])
-        inverse[j] = 1.0 / beyond if beyond > 1e-12 else 0.0
-    return near_low, near_high, inverse
+        beyond = 0.0
+        for i in range(n_levels):
+            if abs(i - j) >= width:
+                beyond += prior[i]
+        if beyond > 0.0:
+            inverse[j] = 1.0 / beyond
+    return inverse
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 def _step(
     forward: Floats,
-    running: Floats,
+    leaving: Floats,
+    below: Floats,
+    above: Floats,
+    ratio: Floats,
     likelihood: Floats,
     prior: Floats,
-    near_low: Integers,
-    near_high: Integers,
     inverse: Floats,
+    width: int,
 ) -> None:
-    """Advance the forward weights (levels x numbers of jumps) by one observed bin, in place."""
+    """Advance the weights (levels x lanes) by one observed bin, in place.
+
+    A jump leads from lane k - 1 to lane k, over at least ``width`` levels up or down; ``leaving``, ``below``
+    and ``above`` are work space, with ``width`` empty rows behind the levels of ``leaving``.
+    """
     n_levels = forward.shape[0]
     for j in range(n_levels):
         share = inverse[j]
-        for k in range(LANES - 1):
-            running[j + 1, k + 1] = running[j, k + 1] + forward[j, k] * share
+        for k in range(LANES):
+            leaving[j, k] = forward[j, k] * share
     for j in range(n_levels):
-        low = near_low[j]
-        high = near_high[j]
+        for k in range(LANES):
+            below[j + 1, k] = below[j, k] + leaving[j, k]
+    above[:] = 0.0
+    for j in range(n_levels - 1, -1, -1):
+        low = max(0, j - width + 1)
         into = prior[j]
         factor = likelihood[j]
         for k in range(LANES):
-            arriving = running[n_levels, k] - (running[high, k] - running[low, k])
-            forward[j, k] = (forward[j, k] + into * arriving) * factor
+            above[k] += leaving[j + width, k]
+        for k in range(LANES - 1):
+            arriving = (below[low, k] + above[k]) * ratio[k + 1]
+            forward[j, k + 1] = (forward[j, k + 1] + into * arriving) * factor
+        forward[j, 0] *= factor
 
 
 @njit(cache=True, error_model="numpy")
-def _rescale(forward: Floats) -> float:
-    """Bring the largest weight to 1; gives the logarithm of what was taken out."""
-    top = 0.0
-    for j in range(forward.shape[0]):
+def _rescale(forward: Floats, scale: Floats, ratio: Floats, top: Floats) -> None:
+    """Bring the largest weight of each lane to 1, and note what was taken out; ``ratio`` is that of lane k - 1 to k."""
+    n_levels = forward.shape[0]
+    top[:] = 0.0
+    for j in range(n_levels):
         for k in range(LANES):
-            top = max(top, forward[j, k])
-    if top == 0.0:
-        return 0.0
-    for j in range(forward.shape[0]):
+            top[k] = max(top[k], forward[j, k])
+    for k in range(LANES):
+        before = scale[k]
+        if top[k] > 0.0:
+            scale[k] += math.log(top[k])
+            if k > 0:
+                scale[k] = max(scale[k], scale[k - 1] - _APART)
+            top[k] = math.exp(before - scale[k])  # from here on the factor
+        elif k > 0:  # not reached yet
+            scale[k] = scale[k - 1]
+        if k > 0:
+            ratio[k] = math.exp(scale[k - 1] - scale[k])
+    for j in range(n_levels):
         for k in range(LANES):
-            forward[j, k] /= top
-    return math.log(top)
+            forward[j, k] *= top[k]
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def evidence_table(
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_cells(
+    cells: Integers,
     counts: Floats,
     weight: Floats,
     excited: Floats,
     branching: Floats,
+    halvings: Integers,
     dispersion: Floats,
     levels: Floats,
-    priors: Floats,
+    prior: Floats,
     width: int,
-) -> Floats:
-    """Log of the summed likelihood over all placements, for each cell and each number of changes.
+    table: Floats,
+) -> None:
+    """Write the log of the likelihood summed over all placements, for some cells and each number of changes.
 
     Parameters
     ----------
-    counts : ndarray, shape (bins,)
-        Counts.
-    weight : ndarray, shape (bins,)
-        Exposure times season; bins of weight 0 are not observed, and no change is placed before them.
+    cells : ndarray of int, shape (n,)
+        Flat indices into the first three axes of ``table``.
+    counts, weight : ndarray, shape (bins,)
+        Of the observed bins alone; weight is exposure times season, above 0.
     excited : ndarray, shape (memories, bins)
-        From ``excitation``.
+        From ``excitation``, observed bins alone.
     branching : ndarray, shape (branchings,)
         Branching ratios.
-    dispersion : ndarray, shape (dispersions,)
-        0 is Poisson.
-    levels : ndarray, shape (levels,)
+    halvings, dispersion : ndarray, shape (dispersions,)
+        Dispersion is 0 (Poisson) or 2 to the power of ``halvings``.
+    levels : ndarray, shape (branchings, levels)
         Baseline levels per bin.
-    priors : ndarray, shape (scales, levels)
-        Prior of the level, for each level scale; rows sum to one.
+    prior : ndarray, shape (levels,)
+        Of the level; sums to one.
     width : int
         A jump goes at least so many levels up or down.
-
-    Returns
-    -------
-    ndarray, shape (dispersions, scales, memories, branchings, LANES)
-        Without the factorials of the counts and without any prior on cells, number or places of changes.
+    table : ndarray, shape (dispersions, memories, branchings, LANES)
+        Written to; without ``rising_factorials``, without the factorials of the counts, and without any prior on
+        cells, number or places of changes. Minus infinity where so many changes cannot be.
     """
     n_bins = counts.shape[0]
-    n_levels = levels.shape[0]
-    n_scales = priors.shape[0]
-    n_memories = excited.shape[0]
-    n_branching = branching.shape[0]
-    n_dispersion = dispersion.shape[0]
-    table = np.full((n_dispersion, n_scales, n_memories, n_branching, LANES), -np.inf)
-    gone = np.exp(-levels)
-    for cell in prange(n_dispersion * n_memories * n_branching):
+    n_levels = levels.shape[1]
+    n_memories, n_branching = table.shape[1], table.shape[2]
+    inverse = _inverse_masses(prior, width)
+    likelihood = np.empty(n_levels)
+    gone = np.empty(n_levels)
+    leaving = np.zeros((n_levels + width, LANES))
+    below = np.zeros((n_levels + 1, LANES))
+    above = np.zeros(LANES)
+    forward = np.empty((n_levels, LANES))
+    scale = np.empty(LANES)
+    ratio = np.empty(LANES)
+    for cell in cells:
         b = cell % n_branching
         h = (cell // n_branching) % n_memories
         d = cell // (n_branching * n_memories)
-        if branching[b] == 0.0 and h > 0:
-            continue  # without contagion the memory means nothing: copied below
-        likelihood = np.empty(n_levels)
-        running = np.zeros((n_levels + 1, LANES))
-        forward = np.zeros((n_scales, n_levels, LANES))
-        near_low = np.empty((n_scales, n_levels), np.int64)
-        near_high = np.empty((n_scales, n_levels), np.int64)
-        inverse = np.empty((n_scales, n_levels))
-        log_scale = np.zeros(n_scales)
-        for s in range(n_scales):
-            near_low[s], near_high[s], inverse[s] = _jumps(priors[s], width)
-            forward[s, :, 0] = priors[s]
-        begun = False
+        here = levels[b]
+        for j in range(n_levels):
+            gone[j] = math.exp(-here[j])
+        forward[:] = 0.0
+        forward[:, 0] = prior
+        scale[:] = 0.0
+        ratio[:] = 1.0
+        common = 0.0
         for t in range(n_bins):
-            if weight[t] <= 0.0:
-                continue
-            log_factor = _likelihood(
+            factor, urgent = _likelihood(
                 counts[t],
                 weight[t],
                 branching[b] * excited[h, t],
+                halvings[d],
                 dispersion[d],
-                levels,
+                here,
                 gone,
                 likelihood,
             )
-            for s in range(n_scales):
-                log_scale[s] += log_factor
-                if begun:
-                    _step(
-                        forward[s],
-                        running,
-                        likelihood,
-                        priors[s],
-                        near_low[s],
-                        near_high[s],
-                        inverse[s],
-                    )
-                else:
-                    for j in range(n_levels):
-                        forward[s, j, 0] *= likelihood[j]
-                if (t & 7) == 7 or counts[t] > 3.0:
-                    log_scale[s] += _rescale(forward[s])
-            begun = True
-        for s in range(n_scales):
-            for k in range(LANES):
-                total = 0.0
+            common += factor
+            if t > 0:
+                _step(forward, leaving, below, above, ratio, likelihood, prior, inverse, width)
+            else:
                 for j in range(n_levels):
-                    total += forward[s, j, k]
-                if total > 0.0:
-                    table[d, s, h, b, k] = math.log(total) + log_scale[s]
-    for d in range(n_dispersion):
-        for s in range(n_scales):
-            for b in range(n_branching):
-                if branching[b] == 0.0:
-                    for h in range(1, n_memories):
-                        table[d, s, h, b] = table[d, s, 0, b]
-    return table
+                    forward[j, 0] *= likelihood[j]
+            if urgent or (t & 7) == 7:
+                _rescale(forward, scale, ratio, above)
+        for k in range(LANES):
+            total = 0.0
+            for j in range(n_levels):
+                total += forward[j, k]
+            table[d, h, b, k] = math.log(total) + scale[k] + common if total > 0.0 else -np.inf
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def sample_paths(
     counts: Floats,
     weight: Floats,
     excited: Floats,
     branching: float,
+    halvings: int,
     dispersion: float,
     levels: Floats,
     prior: Floats,
@@ -269,14 +316,16 @@ def sample_paths(
 
     Parameters
     ----------
-    counts, weight, levels, width
-        As for ``evidence_table``.
+    counts, weight : ndarray, shape (bins,)
+        As for ``fill_cells``: observed bins alone.
     excited : ndarray, shape (bins,)
         Excitation for the memory of the cell.
-    branching, dispersion : float
+    branching, halvings, dispersion : float or int
         Of the cell.
-    prior : ndarray, shape (levels,)
-        Of the cell's level scale.
+    levels, prior : ndarray, shape (levels,)
+        Of the cell's branching.
+    width : int
+        As for ``fill_cells``.
     changes : ndarray of int, shape (draws,)
         Number of changes of each draw.
     uniforms : ndarray, shape (draws, bins + LANES + 1)
@@ -285,91 +334,69 @@ def sample_paths(
     Returns
     -------
     ndarray of int, shape (draws, bins)
-        Index of the level in each bin; unobserved bins carry on the level before them.
+        Index of the level in each bin.
     """
     n_bins = counts.shape[0]
     n_levels = levels.shape[0]
-    gone = np.exp(-levels)
-    near_low, near_high, inverse = _jumps(prior, width)
-    seen = np.empty(n_bins, np.int64)
-    n_seen = 0
-    for t in range(n_bins):
-        if weight[t] > 0.0:
-            seen[n_seen] = t
-            n_seen += 1
-    stored = np.zeros((max(n_seen, 1), n_levels, LANES))
-    forward = np.zeros((n_levels, LANES))
-    running = np.zeros((n_levels + 1, LANES))
+    inverse = _inverse_masses(prior, width)
     likelihood = np.empty(n_levels)
+    gone = np.exp(-levels)
+    leaving = np.zeros((n_levels + width, LANES))
+    below = np.zeros((n_levels + 1, LANES))
+    above = np.zeros(LANES)
+    forward = np.zeros((n_levels, LANES))
     forward[:, 0] = prior
-    if n_seen == 0:
-        stored[0] = forward
-    for i in range(n_seen):
-        t = seen[i]
+    scale = np.zeros(LANES)
+    ratio = np.ones(LANES)
+    stored = np.zeros((max(n_bins, 1), n_levels, LANES))
+    stored[0] = forward
+    ratios = np.ones((max(n_bins, 1), LANES))
+    for t in range(n_bins):
         _likelihood(
-            counts[t], weight[t], branching * excited[t], dispersion, levels, gone, likelihood
+            counts[t], weight[t], branching * excited[t], halvings, dispersion, levels, gone, likelihood
         )
-        if i == 0:
+        if t > 0:
+            _step(forward, leaving, below, above, ratio, likelihood, prior, inverse, width)
+        else:
             for j in range(n_levels):
                 forward[j, 0] *= likelihood[j]
-        else:
-            _step(forward, running, likelihood, prior, near_low, near_high, inverse)
-        _rescale(forward)
-        stored[i] = forward
-    n_draws = changes.shape[0]
-    paths = np.zeros((n_draws, n_bins), np.int64)
-    for draw in range(n_draws):
+        _rescale(forward, scale, ratio, above)
+        stored[t] = forward
+        ratios[t] = ratio
+    paths = np.zeros((changes.shape[0], n_bins), np.int64)
+    jump = np.empty(n_levels)
+    for draw in range(changes.shape[0]):
         k = changes[draw]
-        used = 0
-        last = max(n_seen, 1) - 1
-        level = _pick(stored[last], k, 0, 0, uniforms[draw, used])
-        used += 1
-        upto = n_bins
-        for i in range(n_seen - 1, 0, -1):
-            stay = stored[i - 1, level, k]
-            arriving = 0.0
-            if k > 0:
-                for j in range(n_levels):
-                    if j < near_low[level] or j >= near_high[level]:
-                        arriving += stored[i - 1, j, k - 1] * inverse[j]
-                arriving *= prior[level]
-            if arriving > 0.0 and uniforms[draw, used] * (stay + arriving) < arriving:
-                used += 1
-                for t in range(seen[i], upto):
-                    paths[draw, t] = level
-                upto = seen[i]
-                target = uniforms[draw, used] * arriving / prior[level]
-                total = 0.0
-                chosen = -1
-                for j in range(n_levels):
-                    if j < near_low[level] or j >= near_high[level]:
-                        part = stored[i - 1, j, k - 1] * inverse[j]
-                        if part > 0.0:
-                            total += part
-                            chosen = j
-                            if total >= target:
-                                break
-                level = chosen
-                k -= 1
-            used += 1
-        for t in range(upto):
+        used = 1
+        level = _pick(stored[max(n_bins, 1) - 1, :, k], uniforms[draw, 0])
+        for t in range(n_bins - 1, 0, -1):
             paths[draw, t] = level
+            if k > 0:
+                arriving = 0.0
+                for j in range(n_levels):
+                    jump[j] = stored[t - 1, j, k - 1] * inverse[j] if abs(j - level) >= width else 0.0
+                    arriving += jump[j]
+                arriving *= prior[level] * ratios[t - 1, k]
+                stay = stored[t - 1, level, k]
+                if arriving > 0.0 and uniforms[draw, used] * (stay + arriving) < arriving:
+                    used += 1
+                    level = _pick(jump, uniforms[draw, used])
+                    k -= 1
+                used += 1
+        if n_bins > 0:
+            paths[draw, 0] = level
     return paths
 
 
 @njit(cache=True, error_model="numpy")
-def _pick(weights: Floats, k: int, low: int, high: int, uniform: float) -> int:
-    """Draw a level in proportion to the weights of lane k, leaving out levels from low to high."""
-    total = 0.0
-    for j in range(weights.shape[0]):
-        if j < low or j >= high:
-            total += weights[j, k]
-    target = uniform * total
+def _pick(weights: Floats, uniform: float) -> int:
+    """Draw an index in proportion to the weights."""
+    target = uniform * weights.sum()
     total = 0.0
     chosen = 0
     for j in range(weights.shape[0]):
-        if (j < low or j >= high) and weights[j, k] > 0.0:
-            total += weights[j, k]
+        if weights[j] > 0.0:
+            total += weights[j]
             chosen = j
             if total >= target:
                 break

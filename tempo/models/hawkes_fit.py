@@ -142,8 +142,10 @@ class HawkesFit:
             return pd.DataFrame(limits.T[: len(names)], index=names, columns=["low", "high"])
         z = float(norm.ppf((1 + prob) / 2))
         estimate, error = self.params, self.bse
-        spread = np.exp(z * error / estimate)
-        table = pd.DataFrame({"low": estimate / spread, "high": estimate * spread})
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            # A parameter on its boundary or beyond what the data tell has the widest interval there is.
+            spread = np.exp((z * error / estimate).to_numpy())
+            table = pd.DataFrame({"low": estimate / spread, "high": estimate * spread})
         if len(self.engines) == 1:
             table.loc["branching_ratio"] = self.engines[0].branching_interval(prob)
         else:

@@ -100,21 +100,23 @@ def pymc_model(data: daily.BinnedData, prior: HawkesPrior, *, negbin: bool) -> p
     """
     likelihood = BinnedHawkesLogLikelihood()
     with pm.Model() as model:
-        arrays = [pm.Data(name, value) for name, value in _shared(data, prior).items()]
-        hyper = arrays[-1]
+        counts, *others, hyper = (
+            pm.Data(name, value) for name, value in _shared(data, prior).items()
+        )
+        watched = pt.where(pt.lt(counts, 0.0), np.nan, counts)
         baseline = pm.LogNormal("baseline", hyper[0], hyper[1])
         branching = pm.HalfNormal("branching_ratio", hyper[2])
         decay = pm.LogNormal("decay", hyper[3], hyper[4])
         dispersion = pm.HalfNormal("dispersion", hyper[5]) if negbin else pt.constant(0.0)
         parameters = pt.stack([baseline, branching, decay, dispersion])
-        pm.Potential("log_likelihood", likelihood(parameters, *arrays[:-1])[0])
+        pm.Potential("log_likelihood", likelihood(parameters, watched, *others)[0])
     return model
 
 
 def _shared(data: daily.BinnedData, prior: HawkesPrior) -> dict[str, Any]:
     counts, days, bin_days, width, tail = data.arrays
     return {
-        "counts": counts,
+        "counts": np.where(np.isnan(counts), -1.0, counts),  # PyMC takes NaN for a wish to impute
         "days": days,
         "bin_days": bin_days,
         "width": np.asarray(width),

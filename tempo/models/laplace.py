@@ -151,7 +151,7 @@ def pareto_smooth(log_ratios: Floats) -> tuple[Floats, float]:
     """
     size = len(log_ratios)
     weights = log_ratios - log_ratios.max()
-    n_tail = math.ceil(min(0.2 * size, 3 * math.sqrt(size)))
+    n_tail = int(min(0.2 * size, 3 * math.sqrt(size)))
     order = np.argsort(weights, kind="stable")
     tail = order[-n_tail:]
     cutoff = math.exp(max(weights[order[-n_tail - 1]], -700.0))

@@ -125,7 +125,8 @@ def test_weekly_bins_align_with_weeks_and_refuse_to_be_cut():
 
 
 @pytest.mark.parametrize(
-    ("freq", "horizon", "bins", "days"), [("MS", "90D", 3, 91), ("MS", "93D", 4, 122), ("YS", "9000D", 25, 9131), ("D", "1D", 1, 1), ("W-MON", "8D", 2, 14)]
+    ("freq", "horizon", "bins", "days"), [("MS", "90D", 3, 90), ("MS", "93D", 4, 121), ("YS", "9000D", 25, 9132),
+     ("D", "1D", 1, 1), ("W-MON", "8D", 2, 14)]
 )  # fmt: skip
 def test_calendar_bins_reach_the_horizon_and_no_further(freq, horizon, bins, days):
     counts = past(
@@ -174,9 +175,16 @@ def test_words_tables_and_labels_agree(daily):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda o: o.probability(-1), lambda o: o.probability(1.5), lambda o: o.probability(1, "91D"), lambda o: o.probability(1, 30),
-        lambda o: o.quantiles(1.0), lambda o: o.quantiles(0), lambda o: o.quantiles(float("nan")), lambda o: o.time_to_next(90),
-        lambda o: tempo.forecast(PoissonStub(past("D"), 1), "90D", draws=0), lambda o: tempo.forecast(PoissonStub(past("D"), 1), "1 month"),
+        lambda o: o.probability(-1),
+        lambda o: o.probability(1.5),
+        lambda o: o.probability(1, "91D"),
+        lambda o: o.probability(1, 30),
+        lambda o: o.quantiles(1.0),
+        lambda o: o.quantiles(0),
+        lambda o: o.quantiles(float("nan")),
+        lambda o: o.time_to_next(90),
+        lambda o: tempo.forecast(PoissonStub(past("D"), 1), "90D", draws=0),
+        lambda o: tempo.forecast(PoissonStub(past("D"), 1), "1 month"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be(daily, call):

@@ -16,7 +16,8 @@ MONTH = 365.25 / 12
 @pytest.mark.parametrize(
     ("value", "days"),
     [
-        ("90D", 90), ("90d", 90), ("90 days", 90), ("1 day", 1), ("12W", 84), ("12 weeks", 84), (" 4 weeks ", 28), ("1 week", 7),
+        ("90D", 90), ("90d", 90), ("90 days", 90), ("1 day", 1), ("12W", 84), ("12 weeks", 84), (" 4 weeks ", 28),
+        ("1 week", 7),
         ("48h", 2), (pd.Timedelta("3D"), 3), (dt.timedelta(days=3), 3), ("1W 2D", 9),
     ],
 )  # fmt: skip
@@ -78,8 +79,10 @@ def test_rates_in_words(text, shortest, longest, words):
 @pytest.mark.parametrize(
     "text",
     [
-        "2 months", "monthly", "3-2 months", "2-2 months", "0-2 months", "-2-3 months", "2-3", "2-3 fortnights", "2-3 months!",
-        "2-3 months or so", "nan-3 weeks", "1e1-2e1 days", "a few weeks", "", "2--3 weeks", "one 2-3 months", None, 3, ("a", "b"),
+        "2 months", "monthly", "3-2 months", "2-2 months", "0-2 months", "-2-3 months", "2-3", "2-3 fortnights",
+        "2-3 months!",
+        "2-3 months or so", "nan-3 weeks", "1e1-2e1 days", "a few weeks", "", "2--3 weeks", "one 2-3 months",
+        None, 3, ("a", "b"),
     ],
 )  # fmt: skip
 def test_words_that_are_no_rate_are_refused_with_the_forms(text):

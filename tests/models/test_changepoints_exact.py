@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betaln, gammaln, logsumexp, xlogy
 
+from tempo.models.changepoint_draws import most_probable, sample
+from tempo.models.changepoint_forecast import one_step
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
-from tempo.models.changepoint_posterior import Posterior, one_step, solve
+from tempo.models.changepoint_posterior import Posterior, solve
 from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, predict
 
 
@@ -127,7 +129,7 @@ def agree(posterior: Posterior, truth: Enumerated) -> None:
     found = np.pad(posterior.number, (0, truth.m - posterior.number.size))
     np.testing.assert_allclose(found, number, atol=1e-9)
     np.testing.assert_allclose(posterior.rate_moments[0], truth.rates(), rtol=1e-8)
-    best = posterior.most_probable().tolist()
+    best = most_probable(posterior).tolist()
     at = truth.cuts.index(best)
     assert truth.log_joint[at] == pytest.approx(truth.log_joint.max(), abs=1e-9)
     for k in range(min(truth.m, 4)):
@@ -139,7 +141,7 @@ def agree(posterior: Posterior, truth: Enumerated) -> None:
                 if len(cuts) == k:
                     dates[np.arange(k), cuts] += chance
             np.testing.assert_allclose(given_k.dates, dates, atol=1e-9)
-            places = posterior.most_probable(k).tolist()
+            places = most_probable(posterior, k).tolist()
             assert truth.log_data[truth.cuts.index(places)] == pytest.approx(
                 truth.log_data[truth.number == k].max(), abs=1e-9
             )
@@ -219,7 +221,7 @@ def test_draws_follow_the_exact_marginals(family):
     grid = make_grid(family, [0.5, 1.0], [0.5, 1.0], [0.02, 0.1], size=2.0)
     posterior = solve(Bins.of(y, e), grid)
     draws = 40_000
-    found = posterior.sample(draws, np.random.default_rng(5))
+    found = sample(posterior, draws, np.random.default_rng(5))
     m = len(posterior.bins)
     shares = np.bincount(found.start[found.start > 0], minlength=m) / draws
     sd = np.sqrt(np.maximum(posterior.change_probability, 1e-4) / draws)
@@ -231,7 +233,7 @@ def test_draws_follow_the_exact_marginals(family):
     mean, square = posterior.rate_moments
     error = np.sqrt((square - mean**2) / draws)
     assert np.max(np.abs(rates.mean(axis=0) - mean) / error) < 5
-    given_two = posterior.sample(20_000, np.random.default_rng(6), 2)
+    given_two = sample(posterior, 20_000, np.random.default_rng(6), 2)
     assert np.bincount(given_two.draw).tolist() == [3] * 20_000
     first_change = given_two.start[1::3]
     expected = posterior.given(2).dates[0]
@@ -292,7 +294,7 @@ def test_many_changes_use_the_narrow_window_of_numbers():
     for number in np.flatnonzero(posterior.number > 1e-4):
         total += posterior.number[number] * posterior.given(int(number)).dates.sum(axis=0)
     np.testing.assert_allclose(total, posterior.change_probability, atol=2e-3)
-    found = posterior.sample(300, np.random.default_rng(1), mode)
+    found = sample(posterior, 300, np.random.default_rng(1), mode)
     assert np.bincount(found.draw).tolist() == [mode + 1] * 300
 
 

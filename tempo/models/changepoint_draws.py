@@ -1,0 +1,193 @@
+"""Placements of the changes out of an exact posterior: the most probable one, and joint draws. Arrays only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from tempo.models import changepoint_paths
+from tempo.models.changepoint_grid import Grid
+from tempo.models.changepoint_posterior import Posterior
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN
+
+__all__ = ["Partitions", "draw_rates", "most_probable", "sample"]
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+
+_VITERBI_STEPS = 3e9  # a placement of given number is searched exactly up to this many steps
+
+
+@dataclass(frozen=True, eq=False)
+class Partitions:
+    """Joint draws: one row for each segment of each draw, in order of draw and time.
+
+    Attributes
+    ----------
+    draw, start, end : ndarray of int
+        Which draw; first observed bin of the segment, and the one after its last.
+    cell : ndarray of int
+        Cell of the grid.
+    first, second : ndarray
+        Statistics of the segment.
+    rate : ndarray
+        A draw of its rate, per whole bin.
+    hazard : ndarray of int, shape (draws,)
+        Index of the hazard of each draw.
+    """
+
+    draw: Integers
+    start: Integers
+    end: Integers
+    cell: Integers
+    first: Floats
+    second: Floats
+    rate: Floats
+    hazard: Integers
+
+
+def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integers:
+    """Give the most probable placement, as observed bins that begin a new regime.
+
+    At the most probable cell of the grid. ``n_changes`` is None for number and places together.
+    """
+    bins, grid = posterior.bins, posterior.grid
+    m = len(bins)
+    if n_changes is None:
+        cell, at = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
+        return _viterbi(posterior, int(cell), float(grid.odds[at]))
+    if n_changes == 0:
+        return np.zeros(0, dtype=np.int64)
+    given = posterior.given(n_changes)
+    cell = int(np.argmax(given.weights))
+    if float(m) * m * (n_changes + 1) <= _VITERBI_STEPS:
+        first, second = grid.prior(cell)
+        return np.asarray(
+            changepoint_paths.most_probable(
+                grid.family,
+                bins.counts,
+                bins.exposure,
+                np.log(bins.places),
+                np.zeros(m),
+                first,
+                second,
+                float(grid.size[cell]),
+                n_changes,
+            )
+        )
+    # Placements of any number under a hazard are most probable given their number too.
+    low, high = -60.0, 10.0
+    for _ in range(24):
+        middle = 0.5 * (low + high)
+        places = _viterbi(posterior, cell, math.exp(middle))
+        if places.size == n_changes:
+            return places
+        low, high = (middle, high) if places.size < n_changes else (low, middle)
+    return np.asarray([np.searchsorted(np.cumsum(p), 0.5) for p in given.dates], dtype=np.int64)
+
+
+def _viterbi(posterior: Posterior, cell: int, odds: float) -> Integers:
+    bins, grid = posterior.bins, posterior.grid
+    first, second = grid.prior(cell)
+    local = odds * bins.places
+    return np.asarray(
+        changepoint_paths.most_probable(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            np.log(local / (1 + local)),
+            -np.log1p(local),
+            first,
+            second,
+            float(grid.size[cell]),
+            -1,
+        )
+    )
+
+
+def sample(
+    posterior: Posterior, draws: int, generator: np.random.Generator, n_changes: int | None = None
+) -> Partitions:
+    """Draw partitions and rates from their exact joint posterior, or given a number of changes."""
+    bins, grid = posterior.bins, posterior.grid
+    m = len(bins)
+    number = grid.n_changes if n_changes is None else n_changes
+    if number is None:
+        chosen = generator.choice(posterior.weights.size, draws, p=posterior.weights.ravel())
+        cells, hazards = np.divmod(chosen, grid.odds.size)
+        log_change, log_stay = (np.log(f) for f in grid.factors(bins.places))
+    else:
+        given = posterior.given(number)
+        cells = generator.choice(given.weights.size, draws, p=given.weights)
+        share = np.exp(grid.log_odds_prior - logsumexp(grid.log_odds_prior))
+        hazards = generator.choice(grid.odds.size, draws, p=share)
+        log_change, log_stay = np.log(bins.places)[None, :], np.zeros((1, m))
+    found_draw, found_start = [], []
+    for cell in [int(r) for r in np.unique(cells)]:
+        mine = np.flatnonzero(cells == cell)
+        if number is None:
+            rest = posterior.backward(cell)[0]
+            offset, column, step = np.zeros(m + 1, dtype=np.int64), hazards[mine], 0
+        else:
+            rest, offset = given.rest[cell]
+            column, step = np.full(mine.size, number, dtype=np.int64), 1
+        first, second = grid.prior(cell)
+        draw, start = changepoint_paths.sample_partitions(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            log_change,
+            log_stay,
+            rest,
+            offset,
+            step,
+            column.astype(np.int64),
+            first,
+            second,
+            float(grid.size[cell]),
+            generator,
+        )
+        found_draw.append(mine[draw])
+        found_start.append(start)
+    draw, start = np.concatenate(found_draw), np.concatenate(found_start)
+    order = np.lexsort((start, draw))
+    draw, start = draw[order].astype(np.int64), start[order]
+    end = np.full(start.size, m, dtype=np.int64)
+    same = draw[1:] == draw[:-1]
+    end[:-1][same] = start[1:][same]
+    cell_of = cells[draw].astype(np.int64)
+    one, two = _statistics(posterior, cell_of, start, end)
+    rate = draw_rates(grid, cell_of, one, two, generator)
+    return Partitions(draw, start, end, cell_of, one, two, rate, hazards.astype(np.int64))
+
+
+def _statistics(
+    posterior: Posterior, cell: Integers, start: Integers, end: Integers
+) -> tuple[Floats, Floats]:
+    """Give the two statistics of segments, prior included."""
+    grid = posterior.grid
+    events = np.concatenate([[0.0], np.cumsum(posterior.bins.counts)])
+    exposed = np.concatenate([[0.0], np.cumsum(posterior.bins.exposure)])
+    n, e = events[end] - events[start], exposed[end] - exposed[start]
+    prior = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell]
+    if grid.family == NEGBIN:
+        return prior[:, 0] + grid.size[cell] * e, prior[:, 1] + n
+    if grid.family == BERNOULLI:
+        return prior[:, 0] + n, prior[:, 1] + (end - start) - n
+    return prior[:, 0] + n, prior[:, 1] + e
+
+
+def draw_rates(
+    grid: Grid, cell: Integers, first: Floats, second: Floats, generator: np.random.Generator
+) -> Floats:
+    """Draw the rate of each segment given its two statistics."""
+    if grid.family == GAMMA:
+        return generator.gamma(first) / second
+    share = generator.beta(first, second)
+    if grid.family == BERNOULLI:
+        return share
+    return np.asarray(grid.size[cell] * (1 - share) / share)

@@ -1,0 +1,234 @@
+"""Tables out of exact changepoint posteriors: priors, regimes, limits of rates, sensitivity, draws for ArviZ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import nbinom, poisson
+
+from tempo.models.changepoint_draws import Partitions, most_probable, sample
+from tempo.models.changepoint_grid import Grid
+from tempo.models.changepoint_posterior import Posterior, solve
+from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN
+from tempo.models.posterior import CHAINS, assemble
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "grid_table",
+    "posterior_tree",
+    "rate_limits",
+    "sampled",
+    "segment_table",
+    "sensitivity",
+]
+
+type Floats = NDArray[np.float64]
+
+_SEGMENT_DRAWS = 4_000  # draws given the number of changes, behind the limits of each regime's rate
+_DRAWN_NUMBERS = (
+    20_000_000  # limits by bin use fewer draws where the table of draws would pass this size
+)
+
+
+def grid_table(parts: Sequence[Posterior]) -> pd.DataFrame:
+    """Tabulate the priors of a grid with their evidence and posterior probability, one row for each cell."""
+    grid = parts[0].grid
+    cells, hazards = parts[0].table.shape
+    table = np.stack([part.table for part in parts])
+    by_hazard = grid.log_odds_prior if grid.n_changes is None else np.zeros(1)
+    columns: dict[str, Floats] = {
+        "shape": np.repeat(grid.shape, hazards),
+        "rate": np.repeat(grid.rate, hazards),
+        "prior_mean": np.repeat(_prior_mean(grid), hazards),
+    }
+    if grid.family == NEGBIN:
+        columns["dispersion"] = np.repeat(1 / grid.size, hazards)
+    if grid.n_changes is None:
+        columns["hazard"] = np.tile(grid.hazard, cells)
+    columns["prior"] = np.exp(grid.log_prior[:, None] + by_hazard).ravel()
+    columns["log_evidence"] = (logsumexp(table, axis=0) - math.log(len(table))).ravel()
+    columns["probability"] = np.mean([part.weights for part in parts], axis=0).ravel()
+    return pd.DataFrame(columns)
+
+
+def _prior_mean(grid: Grid) -> Floats:
+    return grid.shape / (grid.shape + grid.rate if grid.family == BERNOULLI else grid.rate)
+
+
+def sampled(
+    parts: Sequence[Posterior], draws: int, generator: np.random.Generator
+) -> list[Partitions]:
+    """Draw from the mixture of several posteriors: as many from each, numbered through."""
+    out, first = [], 0
+    for i, part in enumerate(parts):
+        mine = draws // len(parts) + (i < draws % len(parts))
+        if mine:
+            found = sample(part, mine, generator)
+            out.append(replace(found, draw=found.draw + first))
+        first += mine
+    return out
+
+
+def segment_table(
+    parts: Sequence[Posterior],
+    numbers: Floats,
+    drawn: Sequence[Partitions],
+    index: pd.DatetimeIndex,
+    bin_days: float,
+    prob: float,
+) -> pd.DataFrame:
+    """Tabulate the regimes given the most probable number of changes; see ``ChangepointsFit.segment_table``.
+
+    Parameters
+    ----------
+    parts : sequence of Posterior
+        The mixture.
+    numbers : ndarray
+        P(k changes) of the mixture.
+    drawn : sequence of Partitions
+        Joint draws, for the probability of a change between two dates whatever the number.
+    index : DatetimeIndex
+        Start of each bin.
+    bin_days : float
+        Length of a bin in days.
+    prob : float
+        Of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each regime.
+    """
+    k = int(numbers.argmax())
+    share = np.array([part.number[k] if k < len(part.number) else 0.0 for part in parts])
+    share /= share.sum()
+    used = [(w, part, part.given(k)) for w, part in zip(share, parts, strict=True) if w > 0]
+    dates = np.asarray(sum(w * given.dates for w, _, given in used))
+    mean = np.asarray(sum(w * given.mean for w, _, given in used))
+    if len(used) == 1:
+        starts = most_probable(used[0][1], k)
+    else:  # medians stand in order, as dates must
+        starts = np.array([np.searchsorted(np.cumsum(p), 0.5 * p.sum()) for p in dates], dtype=int)
+    rates = np.concatenate(
+        [
+            sample(part, max(int(_SEGMENT_DRAWS * w), 200), np.random.default_rng(0), k).rate
+            for w, part, _ in used
+        ]
+    ).reshape(-1, k + 1)
+    low, high = np.quantile(rates, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    spans = [_shortest(p, int(s), prob) for p, s in zip(dates, starts, strict=True)]
+    position = parts[0].bins.position
+    table = pd.DataFrame(
+        {
+            "start": index[[0, *position[starts]]],
+            "start_low": index[[0, *(position[a] for a, _ in spans)]],
+            "start_high": index[[0, *(position[b] for _, b in spans)]],
+            "rate": mean,
+            "rate_low": low,
+            "rate_high": high,
+        },
+        index=pd.RangeIndex(1, k + 2, name="segment"),
+    )
+    for column in ("rate", "rate_low", "rate_high"):
+        table[column.replace("rate", "rate_per_day")] = table[column] / bin_days
+    table["probability"] = [1.0, *(_p_change_within(drawn, a, b) for a, b in spans)]
+    table.attrs = {"prob": prob, "n_changes": k, "p_n_changes": float(numbers[k])}
+    return table
+
+
+def _p_change_within(drawn: Sequence[Partitions], low: int, high: int) -> float:
+    """P(at least one change before observed bins ``low`` to ``high``), from joint draws."""
+    inside = [found.draw[(found.start >= low) & (found.start <= high)] for found in drawn]
+    return sum(np.unique(d).size for d in inside) / sum(found.hazard.size for found in drawn)
+
+
+def _shortest(chance: Floats, around: int, prob: float) -> tuple[int, int]:
+    """Shortest stretch that contains ``around`` and holds ``prob`` of the chance; its first and last position."""
+    total = np.concatenate([[0.0], np.cumsum(chance)])
+    total /= total[-1]
+    low = np.arange(around + 1)
+    high = np.maximum(np.searchsorted(total, total[low] + prob), around + 1)
+    length = np.where(high < total.size, high - low, total.size)
+    best = int(np.argmin(length))
+    return (best, int(high[best]) - 1) if high[best] < total.size else (0, len(chance) - 1)
+
+
+def rate_limits(drawn: Sequence[Partitions], m: int, prob: float) -> tuple[Floats, Floats]:
+    """Give quantiles of the rate in each of ``m`` observed bins over joint draws."""
+    cuts = np.unique(np.concatenate([found.start for found in drawn]))  # elsewhere no draw changes
+    draws = sum(found.hazard.size for found in drawn)
+    share = min(1.0, max(_DRAWN_NUMBERS / cuts.size, 400) / draws)
+    blocks = []
+    for found in drawn:
+        first = int(found.draw[0])
+        use = found.draw < first + max(1, int(share * found.hazard.size))
+        edges = np.searchsorted(cuts, np.stack([found.start[use], found.end[use]]))
+        blocks.append(np.repeat(found.rate[use], edges[1] - edges[0]).reshape(-1, cuts.size))
+    levels = [(1 - prob) / 2, (1 + prob) / 2]
+    low, high = np.quantile(np.concatenate(blocks), levels, axis=0)
+    spread = np.diff(np.append(cuts, m))
+    return np.repeat(low, spread), np.repeat(high, spread)
+
+
+def sensitivity(part: Posterior) -> pd.DataFrame:
+    """Solve again under other priors; see ``ChangepointsFit.sensitivity``."""
+    grid = part.grid
+    cells = part.weights.sum(axis=1)
+    mean = math.exp(float(cells @ np.log(_prior_mean(grid))))
+    hazard = float(part.weights.sum(axis=0) @ grid.hazard)
+    size = np.array([1 / float(cells @ (1 / grid.size))])
+    rows = []
+    for factor in (0.25, 1.0, 4.0):
+        for shape in (0.5, 1.0, 2.0):
+            h = min(factor * hazard, 0.5)
+            rate = shape * (1 - mean) / mean if grid.family == BERNOULLI else shape / mean
+            one = (np.array([value]) for value in (shape, rate))
+            prior = Grid(grid.family, *one, size, np.zeros(1), np.array([h / (1 - h)]), np.zeros(1))
+            solved = solve(part.bins, prior)
+            p = solved.number
+            expected = float(p @ np.arange(p.size))
+            rows.append(
+                (h, shape, rate, solved.log_evidence, expected, float(p[0]), int(p.argmax()))
+            )
+    columns = ["hazard", "shape", "rate", "log_evidence", "expected_changes", "p_no_change"]
+    return pd.DataFrame(rows, columns=[*columns, "most_probable"])
+
+
+def posterior_tree(
+    part: Posterior, counts: pd.Series, attributes: Mapping[str, str]
+) -> xr.DataTree:
+    """Lay a thousand joint draws out for ArviZ; see ``ChangepointsFit.posterior``."""
+    draws, grid = 250 * CHAINS, part.grid
+    found = sample(part, draws, np.random.default_rng(0))
+    opening = np.flatnonzero(np.append(True, found.draw[1:] != found.draw[:-1]))
+    closing = np.append(opening[1:], found.draw.size) - 1
+    rate = np.repeat(found.rate, found.end - found.start).reshape(draws, len(part.bins))
+    y, e = part.bins.counts, part.bins.exposure
+    if grid.family == BERNOULLI:
+        log_likelihood = np.log(np.where(y > 0, rate, 1 - rate))
+    elif grid.family == NEGBIN:
+        size = grid.size[found.cell[opening]][:, None]
+        log_likelihood = nbinom.logpmf(y, size * e, size / (size + rate))
+    else:
+        log_likelihood = poisson.logpmf(y, rate * e)
+    parameters = {
+        "n_changes": (closing - opening).astype(float),
+        "rate_first": found.rate[opening],
+        "rate_last": found.rate[closing],
+        "changed": found.rate[closing] / found.rate[opening],
+    }
+    return assemble(
+        {key: value.reshape(CHAINS, -1) for key, value in parameters.items()},
+        counts,
+        log_likelihood=log_likelihood.reshape(CHAINS, -1, len(part.bins)),
+        attributes=attributes,
+    )

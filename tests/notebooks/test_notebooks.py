@@ -1,0 +1,96 @@
+"""Each notebook runs, prints again what is stored in it, and its key numbers are those of the text around them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# Opening sockets for a kernel and closing them is the business of Jupyter.
+quiet = pytest.mark.filterwarnings("default::ResourceWarning", "default::DeprecationWarning")
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "run_notebooks", ROOT / "tools" / "run_notebooks.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _texts(notebook: nbformat.NotebookNode) -> list[str]:
+    """What each code cell says, pictures left out."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            parts = []
+            for output in cell.outputs:
+                if output.output_type == "stream":
+                    parts.append(output.text)
+                elif "image/png" not in output.data:
+                    parts.append(output.data["text/plain"])
+            found.append("\n".join(parts).strip())
+    return found
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def pair(request: pytest.FixtureRequest) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+    """A notebook as stored, and as it runs now."""
+    path = request.param
+    return nbformat.read(path, as_version=4), _tool().run(path)
+
+
+@quiet
+def test_it_says_again_what_is_stored(
+    pair: tuple[nbformat.NotebookNode, nbformat.NotebookNode],
+) -> None:
+    stored, fresh = pair
+    assert _texts(fresh) == _texts(stored)
+    assert any(_texts(stored))
+
+
+@quiet
+def test_every_chart_is_shown(pair: tuple[nbformat.NotebookNode, nbformat.NotebookNode]) -> None:
+    for notebook in pair:
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and "tempo.plot_" in cell.source:
+                kinds = {kind for o in cell.outputs if "data" in o for kind in o.data}
+                assert "image/png" in kinds, cell.source
+
+
+@quiet
+def test_nothing_stored_tells_of_a_machine(
+    pair: tuple[nbformat.NotebookNode, nbformat.NotebookNode],
+) -> None:
+    text = "\n".join(_texts(pair[0]))
+    assert not re.search(r"ipykernel_|site-packages|0x[0-9a-f]{6,}", text)
+
+
+@quiet
+def test_the_march_2020_question(
+    pair: tuple[nbformat.NotebookNode, nbformat.NotebookNode], request: pytest.FixtureRequest
+) -> None:
+    said = "\n".join(_texts(pair[1]))
+    prose = "\n".join(c.source for c in pair[1].cells if c.cell_type == "markdown")
+    if "Camp Taji" not in prose:
+        return  # another notebook, with tests of its own
+    # what the text around the cells relies on
+    assert "4 heavy strikes; 10 more rows cannot be decided" in said
+    assert "days between heavy strikes: [9, 49, 75]" in said
+    assert "P(no change) = 0.001" in said
+    assert "2.1 times as probable under 'escalation'" in said
+    assert "heavy strikes within 30, 60, 90 and 180 days: [1, 1, 1, 2]" in said
+    assert re.search(r"30 days +0\.32 +0\.36 +0\.45", said)
+    assert re.search(r"^0 +0\.44 +0\.07 +0\.19 +0\.74 +0\.26$", said, re.MULTILINE)
+    assert "gaps of 9, 49 and 75 days" in prose
