@@ -128,31 +128,32 @@ def sample(
         log_change, log_stay = np.log(bins.places)[None, :], np.zeros((1, m))
     found_draw, found_start = [], []
     for cell in [int(r) for r in np.unique(cells)]:
-        mine = np.flatnonzero(cells == cell)
         if number is None:
-            rest = posterior.backward(cell)[0]
-            offset, column, step = np.zeros(m + 1, dtype=np.int64), hazards[mine], 0
+            step, rest, offset = 0, posterior.backward(cell)[0], np.zeros(m + 1, dtype=np.int64)
+            groups = [int(h) for h in np.unique(hazards[cells == cell])]
         else:
-            rest, offset = given.rest[cell]
-            column, step = np.full(mine.size, number, dtype=np.int64), 1
+            step, (rest, offset), groups = 1, given.rest[cell], [-1]
         first, second = grid.prior(cell)
-        draw, start = changepoint_paths.sample_partitions(
-            grid.family,
-            bins.counts,
-            bins.exposure,
-            log_change,
-            log_stay,
-            rest,
-            offset,
-            step,
-            column.astype(np.int64),
-            first,
-            second,
-            float(grid.size[cell]),
-            generator,
-        )
-        found_draw.append(mine[draw])
-        found_start.append(start)
+        for group in groups:
+            mine = np.flatnonzero((cells == cell) & ((hazards == group) | (group < 0)))
+            draw, start = changepoint_paths.sample_partitions(
+                grid.family,
+                bins.counts,
+                bins.exposure,
+                log_change,
+                log_stay,
+                rest,
+                offset,
+                step,
+                max(group, 0),
+                np.full(mine.size, number or 0, dtype=np.int64),
+                first,
+                second,
+                float(grid.size[cell]),
+                generator,
+            )
+            found_draw.append(mine[draw])
+            found_start.append(start)
     draw, start = np.concatenate(found_draw), np.concatenate(found_start)
     order = np.lexsort((start, draw))
     draw, start = draw[order].astype(np.int64), start[order]

@@ -128,6 +128,7 @@ def sample_partitions(
     log_rest: Floats,
     offset: Integers,
     step: int,
+    hazard: int,
     column: Integers,
     prior_first: float,
     prior_second: float,
@@ -148,8 +149,10 @@ def sample_partitions(
         Log evidence from each bin on: by hazard, or by the number of changes still to come (from ``offset``).
     step : int
         0 where a column is a hazard, 1 where it is the number of changes still to come.
+    hazard : int
+        Column of all draws where columns are hazards.
     column : int array (draws,)
-        Column of each draw at the first bin.
+        Number of changes of each draw, where columns are numbers; otherwise only its length counts.
     generator : numpy.random.Generator
         Source of random numbers.
 
@@ -160,79 +163,89 @@ def sample_partitions(
     """
     m = counts.size
     n_draws = column.size
-    head = np.full(m + 1, -1, dtype=np.int64)
+    most = column.max() if step == 1 else 0
+    head = np.full(
+        (m + 1, most + 1), -1, dtype=np.int64
+    )  # draws that wait at a bin, as linked lists
     follows = np.empty(n_draws, dtype=np.int64)
     for d in range(n_draws):
-        follows[d] = head[0]
-        head[0] = d
-    at = column.copy()
-    size_out = 4 * n_draws + 16
-    out_draw = np.empty(size_out, dtype=np.int64)
-    out_start = np.empty(size_out, dtype=np.int64)
+        rest = column[d] if step == 1 else 0
+        follows[d] = head[0, rest]
+        head[0, rest] = d
+    capacity = 4 * n_draws + 16
+    out_draw = np.empty(capacity, dtype=np.int64)
+    out_start = np.empty(capacity, dtype=np.int64)
     written = 0
-    waiting = np.empty(n_draws, dtype=np.int64)
+    here = np.empty(n_draws, dtype=np.int64)
     for s in range(m):
-        n_here = 0
-        d = head[s]
-        while d >= 0:
-            waiting[n_here] = d
-            n_here += 1
-            d = follows[d]
-        if n_here == 0:
-            continue
-        if written + n_here > size_out:
-            size_out = 2 * (written + n_here)
-            out_draw = grown(out_draw, written, size_out)
-            out_start = grown(out_start, written, size_out)
-        here = np.sort(waiting[:n_here])
-        columns = at[here]
-        for i in range(n_here):
-            out_draw[written] = here[i]
-            out_start[written] = s
-            written += 1
-        for c in np.unique(columns):
-            if step == 1 and c == 0:
+        for rest in range(most + 1):
+            waiting = 0
+            d = head[s, rest]
+            while d >= 0:
+                here[waiting] = d
+                waiting += 1
+                d = follows[d]
+            if waiting == 0:
                 continue
-            chosen = here[columns == c]
-            aims = np.sort(generator.random(chosen.size))
-            chosen = chosen[np.argsort(generator.random(chosen.size))]
-            row = c if log_change.shape[0] > 1 else 0
+            if written + waiting > capacity:
+                capacity = 2 * (written + waiting)
+                out_draw = grown(out_draw, written, capacity)
+                out_start = grown(out_start, written, capacity)
+            for i in range(waiting):  # shuffled, because ordered uniforms are handed out below
+                j = i + int(generator.random() * (waiting - i))
+                here[i], here[j] = here[j], here[i]
+                out_draw[written + i] = here[i]
+                out_start[written + i] = s
+            written += waiting
+            if step == 1 and rest == 0:
+                continue
+            row = hazard if log_change.shape[0] > 1 else 0
+            now = rest if step == 1 else hazard
             one, two = prior_first, prior_second
-            log_weight = -log_rest[c - offset[s], s]
+            log_weight = -log_rest[now - offset[s], s]
             reached = 0.0
             served = 0
+            aim = _next_aim(0.0, waiting, generator)
             last = -1
             for u in range(s + 1, m):
-                log_weight += log_predictive(family, size, one, two, counts[u - 1], exposure[u - 1])
+                y, e = counts[u - 1], exposure[u - 1]
+                log_weight += log_predictive(family, size, one, two, y, e)
                 if family == NEGBIN:
-                    one += size * exposure[u - 1]
-                    two += counts[u - 1]
+                    one += size * e
+                    two += y
                 elif family == BERNOULLI:
-                    one += counts[u - 1]
-                    two += 1.0 - counts[u - 1]
+                    one += y
+                    two += 1.0 - y
                 else:
-                    one += counts[u - 1]
-                    two += exposure[u - 1]
-                place = c - step - offset[u]
+                    one += y
+                    two += e
+                place = now - step - offset[u]
                 if 0 <= place < log_rest.shape[0]:
                     chance = math.exp(log_weight + log_change[row, u] + log_rest[place, u])
                     if chance > 0.0:
                         last = u
                         reached += chance
-                        while served < chosen.size and aims[served] < reached:
-                            d = chosen[served]
-                            at[d] = c - step
-                            follows[d] = head[u]
-                            head[u] = d
+                        while served < waiting and aim < reached:
+                            d = here[served]
+                            follows[d] = head[u, rest - step]
+                            head[u, rest - step] = d
                             served += 1
-                        if served == chosen.size:
+                            aim = _next_aim(aim, waiting - served, generator)
+                        if served == waiting:
                             break
                 log_weight += log_stay[row, u]
             if step == 1 and last >= 0:  # rounding may leave an aim above the total
-                while served < chosen.size:
-                    d = chosen[served]
-                    at[d] = c - step
-                    follows[d] = head[last]
-                    head[last] = d
+                while served < waiting:
+                    d = here[served]
+                    follows[d] = head[last, rest - 1]
+                    head[last, rest - 1] = d
                     served += 1
-    return out_draw[:written].copy(), out_start[:written].copy()
+    return grown(out_draw, written, written), grown(out_start, written, written)
+
+
+@njit(cache=True, error_model="numpy")
+def _next_aim(aim: float, left: int, generator: Any) -> float:
+    """Smallest of ``left`` uniform numbers above ``aim``: uniforms in ascending order, without sorting."""
+    if left == 0:
+        return 2.0
+    return 1.0 - (1.0 - aim) * (1.0 - generator.random()) ** (1.0 / left)

@@ -103,7 +103,7 @@ def _exp(x: float) -> float:
     return p * np.int64((np.int64(k) + np.int64(1023)) << np.int64(52)).view(np.float64)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", inline="never")
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", inline="always")
 def _lgamma(x: float) -> float:
     """Log gamma of a positive number: Stirling's series at ``x + 8``, free of branches."""
     low = (x * (x + 1.0)) * ((x + 2.0) * (x + 3.0))

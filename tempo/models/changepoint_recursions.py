@@ -126,11 +126,13 @@ def filter_pass(
     log_second = np.empty(capacity)
     predictive = np.empty(capacity)
     weight = np.empty((n_columns, capacity))
-    start[:live] = state[0]
-    first[:live] = state[1]
-    second[:live] = state[2]
-    weight[:, :live] = state[3]
-    log_second[:live] = np.log(second[:live])
+    for i in range(live):
+        start[i] = state[0][i]
+        first[i] = state[1][i]
+        second[i] = state[2][i]
+        log_second[i] = math.log(second[i])
+        for c in range(n_columns):
+            weight[c, i] = state[3][c, i]
     scale = np.ones(n_columns)
     keep = np.empty(capacity, dtype=np.bool_)
     most = live
@@ -145,9 +147,7 @@ def filter_pass(
             log_second = grown(log_second, live, capacity)
             predictive = np.empty(capacity)
             keep = np.empty(capacity, dtype=np.bool_)
-            wider = np.empty((n_columns, capacity))
-            wider[:, :live] = weight[:, :live]
-            weight = wider
+            weight = _widened(weight, live, capacity)
         start[live] = begun + t
         first[live] = prior_first
         second[live] = prior_second
@@ -208,7 +208,7 @@ def filter_pass(
     return (
         log_evidence,
         lost,
-        (start[:live].copy(), first[:live].copy(), second[:live].copy(), shares),
+        (grown(start, live, live), grown(first, live, live), grown(second, live, live), shares),
         most,
         _running_sums(moments),
     )
@@ -218,7 +218,17 @@ def filter_pass(
 def grown(values: Any, live: int, capacity: int) -> Any:
     """Copy the first ``live`` values into a longer array."""
     out = np.empty(capacity, dtype=values.dtype)
-    out[:live] = values[:live]
+    for i in range(live):
+        out[i] = values[i]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _widened(values: Floats, live: int, capacity: int) -> Floats:
+    out = np.zeros((values.shape[0], capacity))
+    for c in range(values.shape[0]):
+        for i in range(live):
+            out[c, i] = values[c, i]
     return out
 
 
@@ -310,9 +320,7 @@ def number_pass(
             log_second = grown(log_second, live, capacity)
             predictive = np.empty(capacity)
             keep = np.empty(capacity)
-            wider = np.zeros((width, capacity))
-            wider[:, :live] = weight[:, :live]
-            weight = wider
+            weight = _widened(weight, live, capacity)
         start[live] = t
         first[live] = prior_first
         second[live] = prior_second
@@ -332,7 +340,8 @@ def number_pass(
                     return False, log_sums, offset, moments, segment_moments
                 high += 1
                 row = high % width
-                weight[row, :live] = 0.0
+                for i in range(live):
+                    weight[row, i] = 0.0
                 level[row] = -np.inf
                 scale[row] = 0.0
             for k in range(high, low - 1, -1):
@@ -360,7 +369,8 @@ def number_pass(
                     high -= 1
         if store or t == m - 1:
             column = t + 1 if store else 0
-            log_sums[:, column] = -np.inf
+            for row in range(width):
+                log_sums[row, column] = -np.inf
             for k in range(low, high + 1):
                 log_sums[k - low, column] = level[k % width]
             offset[column] = low

@@ -31,7 +31,7 @@ type CheckRow = tuple[str, float, float, bool, str]
 
 LEVEL = 0.01
 FEWEST = 8  # residuals that are worth testing
-PERMUTATIONS = 499
+PERMUTATIONS = 199
 LAGS = 10
 UNIFORM = "residuals uniform (KS)"
 INDEPENDENT = "residuals independent (Ljung-Box)"
@@ -260,7 +260,7 @@ def _permuted_ljung_box(residuals: Floats, rng: np.random.Generator) -> float:
         return 1.0
     observed = _portmanteau(residuals[None], lags)[0]
     above = 0
-    for _ in range(PERMUTATIONS):  # one at a time: a long record times 499 would not fit the cache
+    for _ in range(PERMUTATIONS):  # one at a time: a long record times 199 would not fit the cache
         above += bool(_portmanteau(rng.permutation(residuals)[None], lags)[0] >= observed)
     return (above + 1) / (PERMUTATIONS + 1)
 

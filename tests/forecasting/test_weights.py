@@ -268,7 +268,7 @@ def test_uncertain_dates_are_averaged_over_not_fixed():
         values = (days == day).astype(float)
         logs.append(escalated(values, np.ones(len(days)), days, jump, 8))
     assert weights.log_evidence["jump"] == pytest.approx(
-        special.logsumexp(logs) - np.log(len(logs)), abs=0.1
+        special.logsumexp(logs) - np.log(len(logs)), abs=0.4
     )
     assert any("averaged over" in note for note in weights.notes)
 
@@ -342,7 +342,7 @@ def test_odds_are_calibrated_when_one_of_the_scenarios_is_true():
     steady = Scenario("steady", base)
     jump = Scenario("jump", base, Escalation((2.0, 6.0), 0.9, (days[10], days[25])))
     stated, true = [], []
-    for _ in range(250):
+    for _ in range(200):
         truth = rng.random() < 0.4
         story = jump if truth else steady
         rates = story.rates(rng.random((1, 4)), days)[0]

@@ -37,23 +37,23 @@ def checked(y, mean, dispersion=0.0, exposure=None, seed=0):
 def test_good_models_rarely_fail(mean, dispersion):
     rng = np.random.default_rng(1)
     failures = np.zeros(3)
-    runs = 150
+    runs = 60
     for seed in range(runs):
         y = obs.draw(np.full(500, mean), dispersion, rng)
         failures += ~checked(y, mean, dispersion, seed=seed)["passed"].to_numpy()
-    assert (failures <= 7).all(), failures  # 1.5 expected each
+    assert (failures <= 4).all(), failures  # 0.6 expected each
 
 
 def test_each_check_sees_what_it_is_for():
     rng = np.random.default_rng(1)
-    clustered = discrete_counts(900, 40, 0.05, 0.5, 0.2, 0.0, rng)
+    clustered = discrete_counts(900, 15, 0.05, 0.5, 0.2, 0.0, rng)
     independent = "residuals independent (Ljung-Box)"
     seen = [not checked(y, y.mean()).loc[independent, "passed"] for y in clustered]
     assert np.mean(seen) > 0.7
-    bursty = obs.draw(np.full((40, 400), 0.5), 3.0, rng)
+    bursty = obs.draw(np.full((15, 400), 0.5), 3.0, rng)
     seen = [not checked(y, y.mean()).loc["dispersion (Pearson)", "passed"] for y in bursty]
     assert np.mean(seen) > 0.9
-    level = rng.poisson(3.0, (40, 300))
+    level = rng.poisson(3.0, (15, 300))
     seen = [not checked(y, 2.0).loc["residuals uniform (KS)", "passed"] for y in level]
     assert np.mean(seen) > 0.9
 
@@ -108,10 +108,8 @@ def test_table_is_the_contract():
 def test_distributions_against_scipy(dispersion):
     y = np.arange(-1, 40)
     mean = 3.7
-    if dispersion <= 1e-10:
-        reference = poisson(mean)
-    else:
-        reference = nbinom(1 / dispersion, 1 / (1 + dispersion * mean))
+    negbin = nbinom(1 / max(dispersion, 1e-9), 1 / (1 + dispersion * mean))
+    reference = poisson(mean) if dispersion <= 1e-10 else negbin
     np.testing.assert_allclose(
         obs.cdf(y, mean, dispersion), reference.cdf(y), rtol=1e-9, atol=1e-12
     )

@@ -1,0 +1,119 @@
+"""The verdict in words: what was found, why it is decided or not; patterns are named, causes are not."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tempo.data.counts import Counts
+from tempo.data.rounding import counted, interval, number, percent, plural
+from tempo.models.inputs import FEW_EVENTS
+
+__all__ = ["DECIDED", "MEANING", "reason", "sentence"]
+
+#: The top account must reach this probability; below it, the verdict is "undecided".
+DECIDED = 0.75
+
+#: What each account says.
+MEANING = {
+    "constant": "a steady rate",
+    "changepoints": "a baseline that changed, without contagion",
+    "hawkes": "contagion on a steady baseline",
+    "hawkes+steps": "contagion on a baseline that changed",
+}
+
+
+def reason(probabilities: pd.Series, counts: Counts) -> str:
+    """Say why the verdict is decided, or why not.
+
+    Parameters
+    ----------
+    probabilities : pandas.Series
+        Of the four accounts.
+    counts : Counts
+        What was explained.
+
+    Returns
+    -------
+    str
+        One or more sentences.
+    """
+    top, best = str(probabilities.idxmax()), float(probabilities.max())
+    needed = f"{round(100 * DECIDED)} %"
+    if best >= DECIDED:
+        text = f"{MEANING[top].capitalize()} has {percent(best)} of the probability; {needed} makes a verdict."
+    else:
+        text = f"Cannot separate: {MEANING[top]} has only {percent(best)} of the probability; {needed} makes a verdict."
+        contagion = float(probabilities["hawkes"] + probabilities["hawkes+steps"])
+        changed = float(probabilities["changepoints"] + probabilities["hawkes+steps"])
+        if not 1 - DECIDED < contagion < DECIDED:
+            text += (
+                f" Whether there is contagion is settled ({percent(contagion)}), whether the baseline changed is not "
+                f"({percent(changed)})."
+            )
+        elif not 1 - DECIDED < changed < DECIDED:
+            text += (
+                f" Whether the baseline changed is settled ({percent(changed)}), whether there is contagion is not "
+                f"({percent(contagion)})."
+            )
+    if counts.events < FEW_EVENTS:
+        text += f" With {counted(counts.events, counts.label)} the answer leans on the prior."
+    elif best < DECIDED and counts.events < 100:
+        text += (
+            f" {counted(counts.events, counts.label)} are few: contagion can be told from some thirty on, a change of "
+            "the baseline beside it takes hundreds."
+        )
+    return text
+
+
+def sentence(
+    probabilities: pd.Series,
+    counts: Counts,
+    least_step: float,
+    triggered: tuple[float, float, float],
+) -> str:
+    """Write the verdict in plain words, with its numbers and without claiming causes.
+
+    Parameters
+    ----------
+    probabilities : pandas.Series
+        Of the four accounts.
+    counts : Counts
+        What was explained.
+    least_step : float
+        Factor from which a change counts.
+    triggered : tuple of float
+        Share of the attacks that read as triggered: expected, and low and high of the 90 % interval.
+
+    Returns
+    -------
+    str
+        A few sentences.
+    """
+    label, events = plural(counts.label), counted(counts.events, counts.label)
+    if counts.events == 0:
+        return f"There were no {label}, so that nothing can be told from them."
+    ranked = probabilities.sort_values(ascending=False, kind="stable")
+    first, second = (str(name) for name in ranked.index[:2])
+    best, next_best = (percent(float(p)) for p in ranked.iloc[:2])
+    if float(ranked.iloc[0]) >= DECIDED:
+        text = f"Of four accounts of {events}, {MEANING[first]} is the most probable ({best})."
+    else:
+        text = (
+            f"Four accounts of {events} cannot be separated: {MEANING[first]} has {best}, {MEANING[second]} "
+            f"{next_best}."
+        )
+    contagion = float(probabilities["hawkes"] + probabilities["hawkes+steps"])
+    changed = float(probabilities["changepoints"] + probabilities["hawkes+steps"])
+    text += (
+        f" The probability of contagion is {percent(contagion)}, that of a change of the baseline by a factor of "
+        f"{number(least_step)} or more {percent(changed)}."
+    )
+    if contagion >= 0.5:
+        share, low, high = triggered
+        text += (
+            f" About {percent(share)} of the {label} (90 % interval {interval(100 * low, 100 * high)} %) follow "
+            "earlier ones more closely than the baseline alone would have it: a pattern, not a cause."
+        )
+    if counts.events < FEW_EVENTS:
+        text += f" {events} are few: the answer leans on the prior."
+    return text[0].upper() + text[1:]
