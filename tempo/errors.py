@@ -24,6 +24,7 @@ __all__ = [
     "ReadWarning",
     "RuleError",
     "ScenarioError",
+    "SeasonWarning",
     "StationarityWarning",
     "TempoError",
     "TempoWarning",
@@ -104,6 +105,10 @@ class FewEventsWarning(TempoWarning):
 
 class ConvergenceWarning(TempoWarning):
     """An optimiser, sampler or approximation did not meet its own standard."""
+
+
+class SeasonWarning(TempoWarning):
+    """A season that was left out would change the answer."""
 
 
 class StationarityWarning(TempoWarning):

@@ -34,6 +34,7 @@ from tempo.randomness import RNGLike, resolve, spawn
 __all__ = [
     "DEFAULT_PRIOR",
     "EVERY",
+    "EVERY_ROW",
     "Analysis",
     "Method",
     "Progress",
@@ -49,11 +50,17 @@ type Progress = Callable[[str, float], None]
 #: briefing.
 _CONVERGENCE = "convergence"
 
+#: With more events than this, the Hawkes process is not fitted again for the record: it would take minutes.
+_MOST_EVENTS_TO_REFIT = 3000
+
 #: Prior of the default scenarios: most months are no prelude, and a few events must not read as a trend.
 DEFAULT_PRIOR = (0.9, 0.1)
 
 #: Name of the rule that counts all rows.
 EVERY = "every incident"
+
+#: The counting rule of incidents that nobody has selected from.
+EVERY_ROW = "every row"
 
 
 @dataclass(frozen=True, repr=False)
@@ -243,10 +250,11 @@ def analyse(
         tell("Keeping the record", 0.7)
         record = keep_record(
             daily,
-            _record_fitters(streams[5]),
+            _record_fitters(daily, streams[5]),
             baseline="ConstantRate",
             days=horizons[0],
             prob=prob,
+            most=_record_size(daily),
             rng=streams[3],
         )
         tell("Answering under other counting rules", 0.8)
@@ -389,16 +397,23 @@ def _fitters(
     }
 
 
-def _record_fitters(rng: np.random.Generator) -> dict[str, Callable[[Counts], Any]]:
+def _record_size(daily: Counts) -> int:
+    """Give how many past forecasts to make: a dozen, fewer where each takes long."""
+    return int(np.clip(5000 // len(daily), 4, 12))
+
+
+def _record_fitters(daily: Counts, rng: np.random.Generator) -> dict[str, Callable[[Counts], Any]]:
     from tempo.models.changepoints import Changepoints
     from tempo.models.constant import ConstantRate
     from tempo.models.hawkes import Hawkes
 
-    return {
+    fitters: dict[str, Callable[[Counts], Any]] = {
         "ConstantRate": lambda counts: ConstantRate().fit(counts, rng=rng),
         "Changepoints": lambda counts: Changepoints().fit(counts, rng=rng),
-        "Hawkes": lambda counts: Hawkes().fit(counts, method="laplace", rng=rng),
     }
+    if daily.events <= _MOST_EVENTS_TO_REFIT:
+        fitters["Hawkes"] = lambda counts: Hawkes().fit(counts, method="laplace", rng=rng)
+    return fitters
 
 
 def _checks(fits: Mapping[str, Any]) -> pd.DataFrame:
@@ -426,7 +441,7 @@ def _under_rules(
 ) -> pd.DataFrame | None:
     from tempo.models.constant import ConstantRate
 
-    if incidents is None and past.rule == "every row":
+    if incidents is None and past.rule == EVERY_ROW:
         incidents = past
     if incidents is None:
         return None

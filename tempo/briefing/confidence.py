@@ -51,6 +51,7 @@ def assess_confidence(
     gain_over_baseline: float | None,
     rules_agree: bool | None = None,
     checks_untested: int = 0,
+    baseline_failed: bool = False,
 ) -> Confidence:
     """Give the level of confidence that the evidence supports, with its reasons.
 
@@ -77,7 +78,7 @@ def assess_confidence(
     n_events : int
         Events that the models were fitted to.
     checks_failed : int
-        Model checks that failed.
+        Checks that failed of models other than the constant rate.
     spread : float or None
         Largest difference between the models' probabilities at one horizon, between 0 and 1;
         ``None`` where only one model could be fitted.
@@ -91,6 +92,8 @@ def assess_confidence(
         Whether other counting rules lead to the same word; ``None`` where there was no other.
     checks_untested : int, default 0
         Model checks that could not be run, for want of events.
+    baseline_failed : bool, default False
+        Whether the constant rate failed a check, which is no weakness of the others.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def assess_confidence(
     """
     found = [
         _events(n_events),
-        _checks(checks_failed, checks_untested),
+        _checks(checks_failed, checks_untested, baseline_failed=baseline_failed),
         _agreement(spread),
         _baseline(gain_over_baseline),
     ]
@@ -145,11 +148,11 @@ def _events(n: int) -> tuple[int, str]:
             "assumptions."
         )
     if n < 100:
-        return 1, f"{n} events support a rate, but not the finer features of a pattern."
-    return 2, f"{n} events are a broad basis."
+        return 1, f"{n:,} events support a rate, but not the finer features of a pattern."
+    return 2, f"{n:,} events are a broad basis."
 
 
-def _checks(failed: int, untested: int) -> tuple[int, str]:
+def _checks(failed: int, untested: int, *, baseline_failed: bool) -> tuple[int, str]:
     if failed:
         return 0, f"{failed} model check{'' if failed == 1 else 's'} failed."
     if untested:
@@ -157,6 +160,8 @@ def _checks(failed: int, untested: int) -> tuple[int, str]:
             1,
             f"{untested} model check{'' if untested == 1 else 's'} could not be run, for want of events.",
         )
+    if baseline_failed:
+        return 2, "The constant rate failed a check; all checks of the other models passed."
     return 2, "All model checks passed."
 
 

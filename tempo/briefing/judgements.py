@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tempo.briefing.analysis import EVERY, Analysis
+from tempo.briefing.analysis import EVERY, EVERY_ROW, Analysis
 from tempo.briefing.confidence import Confidence, assess_confidence
 from tempo.briefing.layout import Judgement
 from tempo.briefing.phrases import Noun, day_span, joined, long_date, percents, plural
@@ -43,6 +43,9 @@ MODEL_NAMES = {
 #: mention").
 _BARE_MENTION = 3.0
 
+#: Above this probability of at least one event, the question is rather whether there will be more than before.
+_SURE = 0.95
+
 #: Range of starting assumptions that a scenario's probability is shown for.
 _PRIOR_RANGE = (0.1, 0.5)
 
@@ -63,26 +66,22 @@ class Accounts:
     scenarios: dict[str, Outlook]
     models: dict[str, Outlook]
 
-    def probability(self, days: int) -> float:
-        """Give the probability of at least one event under the weighted scenarios."""
-        return self.mixture.probability(1, f"{days}D")
+    def probability(self, days: int, at_least: int = 1) -> float:
+        """Give the probability of at least so many events under the weighted scenarios."""
+        return self.mixture.probability(at_least, f"{days}D")
 
-    def span(self, days: int) -> tuple[float, float]:
+    def span(self, days: int, at_least: int = 1) -> tuple[float, float]:
         """Give the lowest and highest of these probabilities over all scenarios and models."""
         found = [
-            outlook.probability(1, f"{days}D")
+            outlook.probability(at_least, f"{days}D")
             for outlook in (*self.scenarios.values(), *self.models.values())
         ]
         return min(found), max(found)
 
-    def spread_of_models(self, horizons: tuple[int, ...]) -> float | None:
-        """Give the largest difference between the models' probabilities for one question."""
-        if len(self.models) < 2:
-            return None
-        return max(
-            float(np.ptp([outlook.probability(1, f"{h}D") for outlook in self.models.values()]))
-            for h in horizons
-        )
+    def spread_of_models(self, days: int, at_least: int = 1) -> float | None:
+        """Give the largest difference between the models' probabilities; None for a single model."""
+        found = [o.probability(at_least, f"{days}D") for o in self.models.values()]
+        return max(found) - min(found) if len(found) > 1 else None
 
 
 def accounts_of(analysis: Analysis) -> Accounts:
@@ -114,8 +113,8 @@ class ScenarioReading:
         The rest.
     prior, posterior : float
         Its probability before and after the data.
-    factor : float
-        Bayes factor for it, against the others together.
+    log_factor : float
+        Natural logarithm of the Bayes factor for it, against the others together.
     low, high : float
         Its probability if the starting assumption had been 10 % or 50 %.
     """
@@ -124,14 +123,14 @@ class ScenarioReading:
     others: tuple[str, ...]
     prior: float
     posterior: float
-    factor: float
+    log_factor: float
     low: float
     high: float
 
     @property
     def separated(self) -> bool:
         """Whether the evidence is worth more than a bare mention, either way."""
-        return abs(math.log(self.factor)) >= math.log(_BARE_MENTION)
+        return abs(self.log_factor) >= math.log(_BARE_MENTION)
 
 
 def read_scenarios(analysis: Analysis) -> ScenarioReading | None:
@@ -154,9 +153,15 @@ def read_scenarios(analysis: Analysis) -> ScenarioReading | None:
     prior, posterior = float(weights.prior[name]), float(weights.probabilities[name])
     if not others or not 0 < prior < 1:
         return None
-    factor = _odds(posterior) / _odds(prior)
-    low, high = (_share(_odds(start) * factor) for start in _PRIOR_RANGE)
-    return ScenarioReading(name, others, prior, posterior, factor, low, high)
+    logs = weights.log_evidence
+    shares = np.array([float(weights.prior[other]) for other in others]) / (1 - prior)
+    rest = float(np.logaddexp.reduce([float(logs[other]) for other in others] + np.log(shares)))
+    log_factor = float(logs[name]) - rest
+    low, high = (
+        float(1 / (1 + np.exp(-np.clip(log_factor + math.log(start / (1 - start)), -700, 700))))
+        for start in _PRIOR_RANGE
+    )
+    return ScenarioReading(name, others, prior, posterior, log_factor, low, high)
 
 
 def judge(analysis: Analysis, words: str) -> tuple[Judgement, ...]:
@@ -176,7 +181,7 @@ def judge(analysis: Analysis, words: str) -> tuple[Judgement, ...]:
         deaths where they are forecast.
     """
     noun = Noun.of(analysis.past.label)
-    found = [_occurs(analysis, noun, h, words) for h in _ends(analysis.horizons)]
+    found = [_coming(analysis, noun, h, words) for h in _ends(analysis.horizons)]
     found.append(_how_many(analysis, noun, words))
     found.extend(_scenario(analysis, words))
     found.extend(_changed(analysis, noun, words))
@@ -188,15 +193,34 @@ def _ends(horizons: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys((horizons[0], horizons[-1])))
 
 
-def _occurs(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
-    accounts = accounts_of(analysis)
-    found = term(accounts.probability(days), words)
-    low, high = accounts.span(days)
-    dates = day_span(analysis.as_of, analysis.as_of + days * DAY)
-    sentence = (
-        f"{found.opening} that at least one {noun.one} occurs in the next {plural(days, 'day')} ({dates}). "
-        f"The scenarios and models taken one by one give {percents(low, high)}."
+def _at_least(analysis: Analysis, days: int) -> int:
+    """Give the number of events whose probability answers the question over so many days.
+
+    That is one, unless one is all but sure: then it is one more than came in as many days before.
+    """
+    if analysis.mixture.probability(1, f"{analysis.horizons[0]}D") <= _SURE:
+        return 1
+    recent = analysis.daily.select(
+        np.asarray(analysis.daily.bin_starts >= analysis.as_of - days * DAY)
     )
+    if len(recent) < days or recent.exposure.to_numpy(dtype=float).min() < 1:
+        return 1
+    return recent.events + 1
+
+
+def _coming(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
+    accounts = accounts_of(analysis)
+    least = _at_least(analysis, days)
+    found = term(accounts.probability(days, least), words)
+    low, high = accounts.span(days, least)
+    dates = day_span(analysis.as_of, analysis.as_of + days * DAY)
+    ahead = plural(days, "day")
+    what = (
+        f"at least one {noun.one} occurs in the next {ahead} ({dates})"
+        if least == 1
+        else f"the next {ahead} ({dates}) bring more {noun.many} than the {least - 1:,} of the {ahead} before"
+    )
+    sentence = f"{found.opening} that {what}. The scenarios and models taken one by one give {percents(low, high)}."
     return Judgement(sentence, found, low, high, days)
 
 
@@ -222,13 +246,13 @@ def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
     found = term(reading.posterior, words)
     rest = joined(reading.others, "or")
     verdict = (
-        f"The evidence favours {'it' if reading.factor > 1 else 'the other account'} by a factor of "
-        f"{number(max(reading.factor, 1 / reading.factor))}"
+        f"The evidence favours {'it' if reading.log_factor > 0 else 'the other account'} by a factor of "
+        f"{_strength(reading.log_factor)}"
         if reading.separated
         else (
             "The evidence does not separate the scenarios (it favours "
-            f"{'this one' if reading.factor > 1 else 'the other'} by a factor of only "
-            f"{number(max(reading.factor, 1 / reading.factor))})"
+            f"{'this one' if reading.log_factor > 0 else 'the other'} by a factor of only "
+            f"{_strength(reading.log_factor)})"
         )
     )
     sentence = (
@@ -237,6 +261,12 @@ def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
         f"{percents(*_PRIOR_RANGE)} would give {percents(reading.low, reading.high)}."
     )
     return [Judgement(sentence, found, reading.low, reading.high, None)]
+
+
+def _strength(log_factor: float) -> str:
+    """Write how strong evidence is, whichever way it points; beyond 1,000 the number means nothing."""
+    size = abs(log_factor)
+    return number(math.exp(size)) if size <= math.log(1000) else "more than 1,000"
 
 
 def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
@@ -307,19 +337,23 @@ def judge_confidence(analysis: Analysis, words: str) -> Confidence:
     accounts = accounts_of(analysis)
     days = analysis.horizons[0]
     agree = None
-    if analysis.rules is not None:
+    # Where every incident counts, a narrower rule asks another question.
+    if analysis.rules is not None and analysis.past.rule != EVERY_ROW:
         here = term(accounts.probability(days), words).word
         # Every incident is no rival definition, but the pool that the definitions draw from.
         rivals = analysis.rules[analysis.rules["name"] != EVERY]
         if len(rivals):
             agree = all(term(float(p), words).word == here for p in rivals[f"probability_{days}"])
+    spreads = [accounts.spread_of_models(h, _at_least(analysis, h)) for h in analysis.horizons]
     gains = [analysis.record.gain(name) for name in analysis.fits if name != "ConstantRate"]
     measured = [gain for gain in gains if not math.isnan(gain[0])]
     return assess_confidence(
         n_events=analysis.daily.events,
-        checks_failed=len(analysis.failed),
+        # The constant rate is what the others must beat; that it does not fit says nothing against them.
+        checks_failed=int((analysis.failed["model"] != "ConstantRate").sum()),
+        baseline_failed=bool((analysis.failed["model"] == "ConstantRate").any()),
         checks_untested=int(analysis.checks["statistic"].isna().sum()),
-        spread=accounts.spread_of_models(analysis.horizons),
+        spread=None if None in spreads else max(spread for spread in spreads if spread is not None),
         n_inexact=analysis.n_inexact,
         n_undecided=analysis.n_undecided,
         # A gain that is not clearly above zero (two standard errors) is no gain.
@@ -353,9 +387,12 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             "A model did not converge. This briefing was written all the same, because its author overrode the refusal."
         )
     for _, check in analysis.failed.iterrows():
+        statistic, threshold = (
+            number(float(check[what]), 4) for what in ("statistic", "threshold")
+        )
         found.append(
-            f"Failed check, {MODEL_NAMES.get(check['model'], check['model'])}: {check['check']} is "
-            f"{number(float(check['statistic']))}, threshold {number(float(check['threshold']))}. {check['meaning']}"
+            f"Failed check, {MODEL_NAMES.get(check['model'], check['model'])}: {check['check']} is {statistic}, "
+            f"threshold {threshold}. {check['meaning']}"
         )
     for name, reason in analysis.refused.items():
         found.append(f"Not fitted, {MODEL_NAMES.get(name, name)}: {reason}")
@@ -375,12 +412,3 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             "value is unknown or disputed. They are left out, and would raise the rate if they count."
         )
     return tuple(found)
-
-
-def _odds(probability: float) -> float:
-    clipped = min(max(probability, 1e-12), 1 - 1e-12)
-    return clipped / (1 - clipped)
-
-
-def _share(odds: float) -> float:
-    return odds / (1 + odds)

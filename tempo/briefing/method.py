@@ -192,8 +192,8 @@ def _checks(analysis: Analysis) -> Table:
         (
             MODEL_NAMES.get(row["model"], row["model"]),
             str(row["check"]),
-            number(float(row["statistic"])) if not math.isnan(row["statistic"]) else "–",
-            number(float(row["threshold"])) if not math.isnan(row["threshold"]) else "–",
+            number(float(row["statistic"]), 4) if not math.isnan(row["statistic"]) else "–",
+            number(float(row["threshold"]), 4) if not math.isnan(row["threshold"]) else "–",
             ("not run" if math.isnan(row["statistic"]) else "passed")
             if row["passed"]
             else "FAILED",

@@ -126,6 +126,17 @@ def write_briefing(
         ``override`` is not set. Nothing is left on disk.
     OptionError
         If an option has a value that is not known.
+
+    Examples
+    --------
+    It takes some seconds, so this one is run with the README and not here.
+
+    >>> import tempo
+    >>> incidents = tempo.load_dataset("iraq-coalition").before("2020-03-12")
+    >>> heavy = incidents.where("killed > 0", label="lethal attacks")  # doctest: +SKIP
+    >>> write_briefing(
+    ...     "taji.pdf", heavy, question="Is it getting worse?", as_of="2020-03-12", incidents=incidents
+    ... )  # doctest: +SKIP
     """
     target = _target(path)
     tell = progress or (lambda _text, _share: None)

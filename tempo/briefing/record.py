@@ -112,7 +112,7 @@ def keep_record(
     days: int,
     prob: float,
     rng: np.random.Generator,
-    most: int = 12,
+    most: int,
     draws: int = 20_000,
 ) -> Record:
     """Give the record of simple forecasts over the observed past.
@@ -131,7 +131,7 @@ def keep_record(
         Content of the intervals, between 0 and 1.
     rng : numpy.random.Generator
         Draws the forecasts.
-    most : int, default 12
+    most : int
         Most periods; the latest are kept.
     draws : int, default 20,000
         Paths of each forecast; many, because an outcome that surprised is scored by few of them.

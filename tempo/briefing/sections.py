@@ -145,7 +145,7 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
     checks = weights.check()
     parts.extend(
         f"The {name} scenario expected {interval(row['low'], row['high'])} in that time; "
-        f"{number(float(row['observed']))} came. {row['meaning']}"
+        f"{number(float(row['observed']))} came: it does not explain the data."
         for name, row in checks.iterrows()
         if not row["passed"]
     )
@@ -168,10 +168,11 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
     noun = Noun.of(analysis.past.label)
     possible = table[("chance", "any")] > 0
     if float(table[("chance", "any")].sum()) < 0.9:
-        return (
-            f"So many {noun.many} are expected in {days} days that no table of single numbers is given; the chart of the "
-            "scenarios shows where they part.",
+        sentence = (
+            f"So many {noun.many} are expected in {days} days that no table of single numbers is given; the chart of "
+            "the scenarios shows where they part."
         )
+        return (sentence,)
     table = table[possible]
     names = list(weights.probabilities.index)
     by = long_date(analysis.as_of + (days - 1) * DAY)
@@ -318,12 +319,17 @@ def _unreported(analysis: Analysis) -> str:
     """Say what the constant rate would give if some of what happened had not been reported."""
     days = analysis.horizons[-1]
     rate = analysis.fits["ConstantRate"].draws[:, 0]
-    found = [1 - float(np.mean(np.exp(-rate * days / (1 - share)))) for share in (0.1, 0.3)]
     noun = Noun.of(analysis.past.label)
-    now = percent(analysis.outlooks["ConstantRate"].probability(1, f"{days}D"))
+    now = analysis.outlooks["ConstantRate"].probability(1, f"{days}D")
+    said = (
+        f"If 10 to 30 % of {noun.many} went unreported, true numbers are 1.1 to 1.4 times as high"
+    )
+    if now >= 0.95:
+        return f"{said}."
+    found = [1 - float(np.mean(np.exp(-rate * days / (1 - share)))) for share in (0.1, 0.3)]
     return (
-        f"If 10 to 30 % of {noun.many} went unreported, a constant rate would give {percents(*found)} "
-        f"for at least one, reported or not, within {days} days, instead of {now}."
+        f"{said}, and a constant rate gives {percents(*found)} for at least one within {days} days, reported or not, "
+        f"instead of {percent(now)}."
     )
 
 

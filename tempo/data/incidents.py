@@ -46,6 +46,8 @@ class Incidents:
         The data are as they stood before this date.
     problems : pandas.DataFrame, optional
         Doubts that the reader of a file had.
+    undecided : pandas.DataFrame, optional
+        Rows that the rule left open, because a value is unknown.
     notes : sequence of str, optional
         What was left out on the way, in words.
 

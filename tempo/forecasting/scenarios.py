@@ -159,7 +159,7 @@ class Scenario:
         How charts and sentences call it.
     rate : GammaRate
         The rate at first.
-    escalation : Escalation or None
+    escalation_phase : Escalation or None
         A phase with another rate, where the story has one.
 
     Examples

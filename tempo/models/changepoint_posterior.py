@@ -104,8 +104,14 @@ class Posterior:
 
     def backward(self, cell: int) -> tuple[Floats, Floats]:
         """Give the log evidence from each bin on, shape (hazards, m + 1), and what was lost on the way."""
+        kept: dict[int, tuple[Floats, Floats]] = self.__dict__.setdefault("_backward", {})
+        if cell in kept:
+            return kept[cell]
         sums, lost, _ = self._run(self.bins.reversed, cell)
-        return sums[:, ::-1].copy(), lost
+        found = sums[:, ::-1].copy(), lost
+        if self.table.size * len(self.bins) <= _KEPT_NUMBERS:
+            kept[cell] = found
+        return found
 
     @cached_property
     def _marginals(self) -> tuple[dict[int, Floats], float]:

@@ -257,9 +257,7 @@ def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None
         fill(cells)
     table[:, 1:, 0] = table[:, :1, 0]
     constant = np.array([rising_factorials(values, float(d)) for d in grid.dispersion])
-    return np.asarray(
-        table + (constant - special.gammaln(values + 1).sum())[:, None, None, None]
-    )
+    return np.asarray(table + (constant - special.gammaln(values + 1).sum())[:, None, None, None])
 
 
 def log_prior(prior: ExplainPrior, grid: Grid, n_places: int) -> Floats:

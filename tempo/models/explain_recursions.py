@@ -94,10 +94,9 @@ def _likelihood(
         best = -np.inf
         for j in range(n_levels):
             mean = weight * levels[j] + triggered
+            value = -mean
             if dispersion > 0.0:
                 value = -(count + 1.0 / dispersion) * math.log1p(mean * dispersion)
-            else:
-                value = -mean
             if count > 0.0:
                 value += count * math.log(mean)
             out[j] = value
@@ -353,7 +352,14 @@ def sample_paths(
     ratios = np.ones((max(n_bins, 1), LANES))
     for t in range(n_bins):
         _likelihood(
-            counts[t], weight[t], branching * excited[t], halvings, dispersion, levels, gone, likelihood
+            counts[t],
+            weight[t],
+            branching * excited[t],
+            halvings,
+            dispersion,
+            levels,
+            gone,
+            likelihood,
         )
         if t > 0:
             _step(forward, leaving, below, above, ratio, likelihood, prior, inverse, width)
@@ -374,7 +380,9 @@ def sample_paths(
             if k > 0:
                 arriving = 0.0
                 for j in range(n_levels):
-                    jump[j] = stored[t - 1, j, k - 1] * inverse[j] if abs(j - level) >= width else 0.0
+                    jump[j] = (
+                        stored[t - 1, j, k - 1] * inverse[j] if abs(j - level) >= width else 0.0
+                    )
                     arriving += jump[j]
                 arriving *= prior[level] * ratios[t - 1, k]
                 stay = stored[t - 1, level, k]

@@ -75,7 +75,7 @@ class Hawkes:
     >>> counts = Hawkes().simulate([0.2, 0.5, 0.3], n_bins=400, rng=5)
     >>> fit = Hawkes().fit(pd.Series(counts, index=days), method="mle")
     >>> fit.params.round(2).to_dict()
-    {'baseline': 0.21, 'branching_ratio': 0.46, 'decay': 0.39}
+    {'baseline': 0.17, 'branching_ratio': 0.51, 'decay': 0.3}
     """
 
     kernel: Literal["exponential"] = "exponential"

@@ -17,6 +17,7 @@ type Floats = NDArray[np.float64]
 # The bounds are so wide that they bind only where a parameter is not identified.
 LOG_LOWER = np.array([-25.0, -40.0, -40.0, -12.0])
 LOG_UPPER = np.array([15.0, 3.0, 3.0, 5.0])
+MOST_STEPS = 80
 LARGEST_DECAY_PER_BIN = 5.0  # beyond it, 99.3 % of what is triggered comes in the next bin
 
 
@@ -71,6 +72,7 @@ def maximise(
     free: NDArray[np.bool_],
     lower: Floats,
     upper: Floats,
+    steps: int,
 ) -> tuple[Floats, float, bool]:
     """Climb from ``start`` over the free log parameters inside their bounds: Newton with line search.
 
@@ -87,7 +89,7 @@ def maximise(
     )
     converged = False
     active = np.zeros(4, dtype=np.int64)
-    for _ in range(80):
+    for _ in range(steps):
         k = 0
         size = 0.0
         for i in range(4):

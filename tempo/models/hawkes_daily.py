@@ -167,7 +167,7 @@ def exponential(
     --------
     >>> value, gradient = exponential([0, 2, 1, 0, 0, 1], 0.3, 0.5, 0.2)
     >>> round(value, 4), gradient.round(3).tolist()
-    (-6.6053, [3.902, 0.415, 0.46])
+    (-7.1847, [4.917, -0.103, -0.259])
     """
     parameters = np.array([baseline, branching, decay, dispersion], dtype=np.float64)
     if not (np.isfinite(parameters).all() and (parameters >= 0).all()):
@@ -177,6 +177,15 @@ def exponential(
     gradient = np.zeros(4)
     value = log_likelihood(*prepare(counts, exposure, bin_days).arrays, parameters, gradient)
     return float(value), gradient if dispersion > 0 else gradient[:3]
+
+
+@njit(cache=True, error_model="numpy")
+def small_dispersion(mean: float, scaled: float) -> tuple[float, float]:
+    """Series of ``log(1 + a m) / a`` and of minus its slope in ``a``, for ``scaled = a m`` below 0.01."""
+    s = scaled
+    ratio = 1 - s * (1 / 2 - s * (1 / 3 - s * (1 / 4 - s / 5)))
+    curved = 1 / 2 - s * (2 / 3 - s * (3 / 4 - s * (4 / 5 - s * 5 / 6)))
+    return mean * ratio, mean * mean * curved
 
 
 @njit(cache=True, error_model="numpy")
@@ -206,6 +215,7 @@ def log_likelihood(
     spread = 1.0
     log_spread = 0.0
     tiny = dispersion < 1e-4
+    size = 1.0 / dispersion if dispersion > 0.0 else 0.0
     for t in range(len(counts)):
         y = counts[t]
         if math.isnan(y):
@@ -215,49 +225,35 @@ def log_likelihood(
             e_decay = branching * state_decay
         else:
             mean = baseline * days[t] + branching * state
-            slope = -1.0
+            scaled = dispersion * mean
+            shrunk = 1.0 / (1.0 + scaled)
+            slope = -shrunk
             if y > 0:
+                chance = mean * shrunk
                 if y == 1.0:
-                    product *= mean
+                    product *= chance
                     if product < 1e-200 or product > 1e200:
                         value += math.log(product)
                         product = 1.0
                 else:
-                    value += y * math.log(mean)
-                slope += y / mean
+                    value += y * math.log(chance)
+                slope += y * shrunk / mean
             if dispersion == 0.0:
                 value -= mean
-            else:
-                scaled = dispersion * mean
-                slope = (y - mean) / (mean * (1.0 + scaled)) if mean > 0 else -1.0
-                if tiny:  # as dispersion -> 0 the general form loses all digits
-                    log_scaled = math.log1p(scaled)
-                    if scaled < 1e-2:
-                        ratio = mean * (
-                            1 - scaled * (1 / 2 - scaled * (1 / 3 - scaled * (1 / 4 - scaled / 5)))
-                        )
-                        curved = (
-                            mean
-                            * mean
-                            * (
-                                1 / 2
-                                - scaled
-                                * (2 / 3 - scaled * (3 / 4 - scaled * (4 / 5 - scaled * 5 / 6)))
-                            )
-                        )
-                    else:
-                        ratio = log_scaled / dispersion
-                        curved = (ratio - mean / (1.0 + scaled)) / dispersion
-                    value -= ratio + y * log_scaled
-                    g_dispersion += curved - y * mean / (1.0 + scaled)
+            elif tiny:  # as dispersion -> 0 the general form loses all digits
+                if scaled < 1e-2:
+                    ratio, curved = small_dispersion(mean, scaled)
                 else:
-                    spread *= 1.0 + scaled
-                    if spread > 1e200:
-                        log_spread += math.log(spread)
-                        spread = 1.0
-                    if y > 0:
-                        value -= y * math.log1p(scaled)
-                    g_dispersion -= (y + 1.0 / dispersion) * mean / (1.0 + scaled)
+                    ratio = math.log1p(scaled) / dispersion
+                    curved = (ratio - mean * shrunk) / dispersion
+                value -= ratio
+                g_dispersion += curved - y * mean * shrunk
+            else:
+                spread *= 1.0 + scaled
+                if spread > 1e200:
+                    log_spread += math.log(spread)
+                    spread = 1.0
+                g_dispersion -= (y + size) * mean * shrunk
             g_baseline += slope * (days[t] + branching * state_baseline)
             g_branching += slope * (state + branching * state_branching)
             g_decay += slope * branching * state_decay

@@ -105,6 +105,17 @@ def thinned_times(
     return times[:n]
 
 
+@njit(cache=True, error_model="numpy")
+def _inherited(history: Floats, decay: float) -> float:
+    """Give the sum of exp(-decay * age), without events too old to matter to a simulation (below 1e-19)."""
+    total = 0.0
+    for j in range(history.shape[0] - 1, -1, -1):
+        if -decay * history[j] > 45.0:
+            break
+        total += math.exp(decay * history[j])
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def cluster_counts(
     edges: Floats,
@@ -121,11 +132,15 @@ def cluster_counts(
     end = edges[m]
     per_day = m / end
     waiting = np.empty(64)
+    carried = 0.0
+    last = -1.0
     for d in range(baseline.shape[0]):
         stream = seed[d : d + 1]
         n = branching[d]
         b = decay[d]
-        carried, _, _ = history_moments(history, b)
+        if b != last:
+            carried = _inherited(history, b)
+            last = b
         immigrants = poisson(baseline[d] * end, stream)
         inherited = poisson(n * carried, stream)
         childless = math.exp(-n)

@@ -96,12 +96,23 @@ def gamma(shape: float, stream: Stream) -> float:
 
 
 @njit(cache=True, error_model="numpy")
+def _sure_zero(mean: float) -> float:
+    """Bound exp(-mean) from below: most draws of rare events are settled without a transcendental function.
+
+    The chance of zero under the negative binomial is larger still, so that the bound serves there too.
+    """
+    return 1.0 - mean * (1.0 - mean * (0.5 - mean / 6.0))
+
+
+@njit(cache=True, error_model="numpy")
 def poisson(mean: float, stream: Stream) -> int:
     """Draw from the Poisson distribution: by inversion, or by Hörmann's (1993) PTRS where the mean is 12 or more."""
     if mean < 12.0:
         if not mean > 0.0:
             return 0
         u = uniform(stream)
+        if u <= _sure_zero(mean):
+            return 0
         p = math.exp(-mean)
         k = 0
         while u > p and k < 200:
@@ -138,6 +149,8 @@ def negative_binomial(mean: float, dispersion: float, stream: Stream) -> int:
     size = 1.0 / dispersion
     if mean < 12.0:
         u = uniform(stream)
+        if u <= _sure_zero(mean):
+            return 0
         ratio = dispersion * mean / (1.0 + dispersion * mean)
         p = math.exp(-size * math.log1p(dispersion * mean))
         k = 0

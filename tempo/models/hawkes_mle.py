@@ -26,6 +26,7 @@ NO_PRIOR = np.ones(6)
 LOG_NOTHING = -40.0  # log of a branching ratio that is zero for every purpose
 # A mode must beat "no excitation" by this much log-likelihood before it counts as one.
 WORTH = 1e-6
+GRID_STEPS = 4  # of Newton at each half-life of the grid: its peaks are polished afterwards
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +202,7 @@ def _peaks(
         start[2] = log_decay
         start[3] = null_theta[3] if warm is None else start[3]
         theta, height, _ = _climb(
-            data, start, (True, True, False, negbin), lower, upper, negbin=negbin
+            data, start, (True, True, False, negbin), lower, upper, negbin=negbin, steps=GRID_STEPS
         )
         warm = theta
         places.append(theta)
@@ -243,9 +244,10 @@ def _climb(
     upper: Floats,
     *,
     negbin: bool,
+    steps: int = climb.MOST_STEPS,
 ) -> tuple[Floats, float, bool]:
     theta, value, converged = climb.maximise(
-        *data.arrays, NO_PRIOR, 0.0, negbin, start, np.array(free), lower, upper
+        *data.arrays, NO_PRIOR, 0.0, negbin, start, np.array(free), lower, upper, steps
     )
     return theta, float(value), bool(converged)
 

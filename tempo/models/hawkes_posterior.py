@@ -189,7 +189,7 @@ def posterior_peaks(
             [math.log(0.7 * rate), math.log(0.3), math.log(math.log(2) / half_life), math.log(0.3)]
         )
         theta, height, _ = climb.maximise(
-            *data.arrays, hyper, 1.0, negbin, start, free, lower, upper
+            *data.arrays, hyper, 1.0, negbin, start, free, lower, upper, climb.MOST_STEPS
         )
         if any(np.abs(theta[:p] - place).max() < 0.05 for place, _, _ in found):
             continue

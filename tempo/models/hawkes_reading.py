@@ -254,7 +254,8 @@ def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, pro
         volatility += " No triggering at all is not ruled out."
     most = math.log(10) / math.log(2)
     half, low, high = of("half_life_days")
-    resilience = f"Resilience: half of what is triggered comes within {_days(half)}, nine tenths within {_days(most * half)}"
+    soon = f"half of what is triggered comes within {_days(half)}"
+    resilience = f"Resilience: {soon}, nine tenths within {_days(most * half)}"
     if not math.isnan(low):
         resilience += f" ({interval(max(most * low, 1.0), max(most * high, 1.0))} days)"
     return (

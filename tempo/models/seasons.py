@@ -72,11 +72,12 @@ class Season:
 def fit_season(
     starts: pd.DatetimeIndex, counts: Floats, exposure: Floats, bin_days: float, name: SeasonName
 ) -> Season:
-    """Estimate how the baseline follows a season, with the average over time left at one.
+    r"""Estimate how the baseline follows a season, with the average over time left at one.
 
     The factor of a day of the week is its share of the events, drawn towards 1 by ten events. The year has two waves,
 
-    .. math:: \\log s_t = \\sum_{h=1}^{2} a_h \\sin(2 \\pi h t) + b_h \\cos(2 \\pi h t), \\qquad a_h, b_h \\sim N(0, 0.7^2),
+    .. math:: \log s_t = \sum_{h=1}^{2} a_h \sin(2 \pi h t) + b_h \cos(2 \pi h t),
+              \qquad a_h, b_h \sim N(0, 0.7^2),
 
     fitted by Poisson regression.
 

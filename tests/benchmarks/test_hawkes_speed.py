@@ -45,6 +45,17 @@ def shortest(call: Callable[[], Any], seconds: float = 0.6) -> float:
     return best
 
 
+def processor_seconds(call: Callable[[], Any]) -> float:
+    """Best processor time of ten calls: long calls on a shared machine are never left alone for their whole length."""
+    call()
+    best = math.inf
+    for _ in range(10):
+        start = time.process_time()
+        call()
+        best = min(best, time.process_time() - start)
+    return best
+
+
 def tick(times: np.ndarray, end: float) -> tuple[Callable[[], float], Callable[[], Any]]:
     pytest.importorskip("numpydoc")
     model_class = pytest.importorskip("tick.hawkes").ModelHawkesExpKernLogLik
@@ -54,7 +65,7 @@ def tick(times: np.ndarray, end: float) -> tuple[Callable[[], float], Callable[[
         model = model_class(TRUTH[2])
         model.fit([times], end)
         value, _ = model.loss_and_grad(at)
-        return -value * times.size
+        return -value * times.size - end  # tick leaves out dimension * end
 
     fixed = model_class(TRUTH[2])
     fixed.fit([times], end)
@@ -161,7 +172,7 @@ def test_maximum_likelihood_with_standard_errors(benchmark):
     times, end = series(20_000)
     fit = benchmark(lambda: fit_exponential(times, end))
     assert (np.abs(np.array([fit.baseline, fit.branching, fit.decay]) - TRUTH) < 4 * fit.bse).all()
-    assert benchmark.stats.stats.min <= 5e-3
+    assert processor_seconds(lambda: fit_exponential(times, end)) <= 5e-3
 
 
 def test_maximum_likelihood_against_hawkespylib(benchmark):
@@ -182,16 +193,27 @@ def test_maximum_likelihood_against_hawkespylib(benchmark):
 @pytest.mark.parametrize("dispersion", [0.0, 0.5])
 def test_daily_paths(benchmark, dispersion):
     rng = np.random.default_rng(1)
-    benchmark(lambda: discrete_counts(90, 10_000, 0.4, 0.5, 0.3, 0.5, rng, dispersion=dispersion))
-    assert benchmark.stats.stats.min <= 80e-3
+
+    def paths() -> np.ndarray:
+        return discrete_counts(90, 10_000, 0.4, 0.5, 0.3, 0.5, rng, dispersion=dispersion)
+
+    counts = benchmark(paths)
+    assert counts[:, 60:].mean() == pytest.approx(0.8, rel=0.03)
+    assert processor_seconds(paths) <= 80e-3
 
 
 def test_continuous_paths_given_history(benchmark):
     rng = np.random.default_rng(1)
     history = -np.sort(rng.uniform(0, 365, 300))[::-1]
     edges = np.arange(0.0, 91.0)
-    benchmark(lambda: continuous_counts(edges, *TRUTH, rng, history=history, draws=10_000))
-    assert benchmark.stats.stats.min <= 80e-3
+    decays = rng.uniform(0.8, 1.2, 10_000)  # a posterior: every path has its own history state
+
+    def paths() -> np.ndarray:
+        return continuous_counts(edges, 0.4, 0.5, decays, rng, history=history)
+
+    counts = benchmark(paths)
+    assert counts[:, 60:].mean() == pytest.approx(0.8, rel=0.03)
+    assert processor_seconds(paths) <= 80e-3
 
 
 def test_memory_of_a_million_events(benchmark):

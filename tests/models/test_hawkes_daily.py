@@ -121,7 +121,7 @@ def test_bad_input_is_refused():
         daily.exponential([1, 2], 0.1, 0.5, 0.5, exposure=[1.0])
 
 
-# -- maximum ------------------------------------------------------------------------------------------------------------
+# -- maximum ----------------------------------------
 
 
 def simulated(n, baseline, branching, decay, dispersion=0.0, seed=0):

@@ -156,7 +156,7 @@ def test_words(fits):
     assert "HawkesFit(nuts, daily" in repr(fits["nuts"])
 
 
-# -- simulation ---------------------------------------------------------------------------------------------------------
+# -- simulation ----------------------------------------
 
 
 def test_simulation_carries_history_and_uncertainty(fits, counts):
@@ -189,7 +189,7 @@ def test_explosive_paths_are_said():
         fit.simulate(1_000, 50, np.random.default_rng(1))
 
 
-# -- data of every kind -------------------------------------------------------------------------------------------------
+# -- data of every kind ----------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)

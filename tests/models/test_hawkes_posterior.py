@@ -134,7 +134,7 @@ def test_prior_predictive_allows_the_rates_of_the_literature():
     assert (paths.max(axis=1) >= 1_000).mean() < 0.1
 
 
-# -- importance resampling ------------------------------------------------------------------------------------------------
+# -- importance resampling ----------------------------------------
 
 
 def test_pareto_smoothing_agrees_with_arviz():
@@ -190,7 +190,7 @@ def test_importance_resampling_finds_two_peaks_and_the_evidence():
     assert (found.draws[:, 0] < 0).mean() == pytest.approx(0.3, abs=0.05)
 
 
-# -- sampling -----------------------------------------------------------------------------------------------------------------
+# -- sampling ----------------------------------------
 
 
 def test_sampling_does_not_depend_on_the_number_of_cores(data):
@@ -259,7 +259,7 @@ def test_pymc_model_samples_in_numba(data):
         assert mine.std() == pytest.approx(other.std(), rel=0.15)
 
 
-# -- simulation-based calibration ------------------------------------------------------------------------------------------
+# -- simulation-based calibration ----------------------------------------
 
 # Narrower than the default, so that simulated series are neither empty nor explosive.
 CALIBRATED = HawkesPrior(
