@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,8 @@ type Paper = Literal["a4", "letter"]
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _RIGHT_TO_LEFT = ("\u0590", "\u08ff")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Widths of the charts, in percent of the text; below the last, their smallest letters fall under 6 points.
+_CHART_SIZES = (100, 95, 90, 86)
 # A percent sign stays with its number.
 _PERCENT = re.compile(r"(?<=\d) %")
 _LONG = re.compile(r"\S{28}(?=\S)")
@@ -65,8 +67,8 @@ def typeset(
     if paper not in _PAPERS:
         known = " or ".join(repr(name) for name in _PAPERS)
         raise OptionError(f"The paper {paper!r} is not known. Use paper={known}.")
-    files, options = _source(findings, paper)
     compiler: Any = typst  # its type stubs do not know that a document may be a dict of files
+    files, options, _ = _fitted(findings, paper)
     try:
         made, doubts = compiler.compile_with_warnings(
             files,
@@ -100,11 +102,23 @@ def page_count(findings: Findings, *, paper: str = "a4") -> int:
     int
         At least 1.
     """
+    return _fitted(findings, paper)[2]
+
+
+@lru_cache(maxsize=2)
+def _fitted(findings: Findings, paper: str) -> tuple[dict[str, bytes], dict[str, Any], int]:
+    """Give the document with charts of the size that takes fewest pages, the largest of these; and the pages."""
     import typst
 
-    files, options = _source(findings, paper)
     compiler: Any = typst
-    return int(json.loads(compiler.query(files, "<pages>", field="value", one=True, **options)))
+    files, options = _source(findings, paper)
+    found: list[tuple[int, dict[str, Any]]] = []
+    for size in _CHART_SIZES:
+        sized = options | {"sys_inputs": {"chart-size": f"{size}%"}}
+        pages = compiler.query(files, "<pages>", field="value", one=True, **sized)
+        found.append((int(json.loads(pages)), sized))
+    pages, sized = min(found, key=lambda item: item[0])
+    return files, sized, pages
 
 
 def _source(findings: Findings, paper: str) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -44,7 +44,7 @@ def write_sections(
     return (
         Section(f"The question at {joined(days)} days", (_headline(analysis),)),
         Section("Key assumptions", (_assumptions(analysis),)),
-        Section("Alternatives", _alternatives(analysis, charts)),
+        Section("Alternatives", _alternatives(analysis)),
         Section("Indicators: what would change our mind", _indicators(analysis, words)),
         Section("Evidence", _evidence(analysis, charts)),
         Section("The same question under other rules", _rules(analysis, words)),
@@ -119,7 +119,7 @@ def _assumptions(analysis: Analysis) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ...]:
+def _alternatives(analysis: Analysis) -> tuple[Part, ...]:
     weights = analysis.weights
     rows = tuple(
         (
@@ -149,7 +149,6 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
         for name, row in checks.iterrows()
         if not row["passed"]
     )
-    parts.extend(charts[name] for name in ("odds", "scenarios") if name in charts)
     return tuple(parts)
 
 
@@ -249,8 +248,7 @@ def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ..
         fit = analysis.fits.get(name)
         if fit is not None:
             parts.append(f"{lead} {spelled_dates(fit.describe())}")
-    if "forecast" in charts:
-        parts.append(charts["forecast"])
+    parts.extend(charts[name] for name in ("odds", "scenarios", "forecast") if name in charts)
     return tuple(parts)
 
 

@@ -425,14 +425,15 @@ class ChangepointsFit:
                 f"The pace is about {pace(0)}, 90 % interval.",
             ]
         else:
-            given = (
-                "was fixed"
-                if self._priors.n_changes is not None
-                else f"has probability {percent(chance)}"
+            fixed = self._priors.n_changes is not None
+            which = (
+                f"The number of changes was fixed at {k}"
+                if fixed
+                else f"The most probable number of changes is {k} ({percent(chance)})"
             )
             text = [
                 f"The pace of {plural(self.counts.label)} changed: {percent(1 - none)} that it did.",
-                f"{counted(k, 'change')} {given}; then, with 90 % intervals:",
+                f"{which}; then, with 90 % intervals:",
                 f"it began at {pace(0)};",
             ]
             for row in range(1, k + 1):

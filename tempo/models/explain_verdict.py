@@ -36,14 +36,14 @@ _PRIORS: dict[str, dict[str, float]] = {
     "contagion more likely (70 %)": {"contagion": 0.7},
     "changes rarer (each 1/4)": {"change_ratio": 0.25},
     "changes commoner (each 3/4)": {"change_ratio": 0.75},
-    "short memory (half-life 2 days)": {"half_life_days": 2.0},
-    "long memory (half-life 12 days)": {"half_life_days": 12.0},
+    "shorter memory (half-life 1.5 days)": {"half_life_days": 1.5},
+    "longer memory (half-life 12 days)": {"half_life_days": 12.0},
     "a change is material from x 1.5": {"least_step": 1.5},
     "a change is material from x 3": {"least_step": 3.0},
     "contagion is material from 0.1": {"least_branching": 0.1},
     "contagion is material from 0.3": {"least_branching": 0.3},
-    "levels lie closer together": {"level_spread": 0.8},
-    "levels lie further apart": {"level_spread": 1.8},
+    "levels lie closer together": {"level_spread": 1.2},
+    "levels lie further apart": {"level_spread": 2.4},
 }
 
 
@@ -193,7 +193,7 @@ class Verdict:
         rows = {}
         for label, changes in _PRIORS.items():
             prior = self.prior.with_(**changes)
-            if set(changes) <= {"contagion", "change_ratio", "half_life_days"}:
+            if set(changes) <= {"contagion", "change_ratio"}:
                 held = self._weighing
                 weighing = Weighing(held.series, held.season, prior, held.grid, held.table)
             else:  # the cells themselves are other ones

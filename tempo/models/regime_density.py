@@ -22,15 +22,24 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from tempo.models.regime_recursions import backward, forward, stationary
 
-__all__ = ["RegimeData", "log_posterior", "n_natural", "n_theta", "to_natural", "to_theta"]
+__all__ = [
+    "RegimeData",
+    "filter_naturally",
+    "log_posterior",
+    "n_natural",
+    "n_theta",
+    "ordered",
+    "prepare",
+    "to_natural",
+    "to_theta",
+]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
-
-PRIOR_SIZE = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +78,81 @@ class RegimeData:
         )  # fmt: skip
 
 
+def prepare(
+    counts: Floats, exposure: Floats, n_regimes: int, stages: int, *, negbin: bool, contagion: bool
+) -> RegimeData:
+    """Arrange counts for the kernels.
+
+    Parameters
+    ----------
+    counts : ndarray of float, shape (n,)
+        Anything where the exposure is 0.
+    exposure : ndarray of float, shape (n,)
+        Observed share of each bin.
+    n_regimes, stages : int
+        Regimes, and hidden states in a row for each of them.
+    negbin, contagion : bool
+        What the model has.
+
+    Returns
+    -------
+    RegimeData
+        At least one bin must be observed.
+    """
+    seen = exposure > 0
+    index = np.full(len(counts), -1, dtype=np.int64)
+    if contagion:
+        index[seen] = np.arange(int(seen.sum()))
+        pairs = np.column_stack([counts[seen], exposure[seen]])
+        times = np.ones(len(pairs))
+        usual = float(counts[seen].sum() / exposure[seen].sum())
+        history = np.where(seen, np.nan_to_num(counts), usual)
+    else:
+        pairs, which, numbers = np.unique(
+            np.column_stack([counts[seen], exposure[seen]]),
+            axis=0,
+            return_inverse=True,
+            return_counts=True,
+        )
+        index[seen] = which
+        times = numbers.astype(np.float64)
+        history = np.zeros(0)
+    y, share = pairs[:, 0].copy(), pairs[:, 1].copy()
+    return RegimeData(
+        y, share, gammaln(y + 1), times, index, history, (n_regimes, stages, negbin, contagion)
+    )
+
+
+def ordered(naturals: Floats, k: int) -> Floats:
+    """Name regimes by their rate, the quietest first: the same parameters, in that order.
+
+    Parameters
+    ----------
+    naturals : ndarray, shape (draws, p)
+        Natural parameters.
+    k : int
+        Number of regimes.
+
+    Returns
+    -------
+    ndarray, shape (draws, p)
+        A copy.
+    """
+    order = np.argsort(naturals[:, :k], axis=1, kind="stable")
+    rows = np.arange(len(naturals))
+    jump = naturals[:, 2 * k : 2 * k + k * k].reshape(-1, k, k)
+    jump = jump[rows[:, None, None], order[:, :, None], order[:, None, :]]
+    return np.concatenate(
+        [
+            np.take_along_axis(naturals[:, :k], order, axis=1),
+            np.take_along_axis(naturals[:, k : 2 * k], order, axis=1),
+            jump.reshape(len(naturals), -1),
+            naturals[:, 2 * k + k * k :],
+        ],
+        axis=1,
+    )
+
+
 @njit(cache=True, error_model="numpy")
 def n_theta(k: int, negbin: bool, contagion: bool) -> int:
     """Give the number of free parameters."""
@@ -90,7 +174,6 @@ def to_natural(theta: Floats, k: int, negbin: bool, contagion: bool) -> Floats:
         out[i] = math.exp(theta[i])
     if k > 1:
         for i in range(k):
-            # The smaller of the two tails is the accurate one.
             out[k + i] = 1.0 / (1.0 + math.exp(-theta[at + i]))
         at += k
         for i in range(k):

@@ -85,7 +85,7 @@ def test_no_change_is_an_answer():
 
 def test_description_has_the_tables_numbers(fit):
     text = fit.describe()
-    assert "1 change has probability" in text
+    assert "most probable number of changes is 1 (" in text
     assert f"{fit.segments['start'].iloc[1]:%Y-%m-%d}" in text
     assert "Changepoints" in repr(fit)
 

@@ -1,0 +1,327 @@
+"""Maximum likelihood for recurring regimes: many starts, the best of them climbed to the top.
+
+The likelihood of hidden regimes has many peaks. Starts are laid out by quantiles of moving averages of several lengths,
+because a regime that lasts long shows in a long average and a short one does not; they are the same for the same
+counts, so that a fit needs no random numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from tempo.models.regime_density import (
+    RegimeData,
+    filter_naturally,
+    log_posterior,
+    n_theta,
+    ordered,
+    to_natural,
+    to_theta,
+)
+
+__all__ = ["Optimum", "climb", "covariance", "height", "maximum_likelihood"]
+
+type Floats = NDArray[np.float64]
+
+NO_PRIOR = np.zeros(0)
+CLIMBED = (12, 5)  # starts that are climbed some way, in short and in long records
+LONG = 2_000  # bins
+FINISHED = 3  # of them, those that are climbed to the top if they stand on different slopes
+FLATTEST = 0.04  # curvature below it is no knowledge: a standard error of 5 on a log scale
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The highest peak that was found.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (p,)
+        Unbounded parameters, regimes in order of their rates.
+    natural : ndarray
+        The same as natural parameters.
+    covariance : ndarray, shape (p, p)
+        Of ``theta``, from the observed information; no standard error is larger than 5.
+    free : ndarray of bool, shape (p,)
+        Which parameters the data tell, and which lie on a bound.
+    llf : float
+        Log-likelihood.
+    converged : bool
+        Whether the gradient vanished.
+    other : float
+        Log-likelihood of the next best peak that is another one; ``-inf`` if every climb ended on this one.
+    """
+
+    theta: Floats
+    natural: Floats
+    covariance: Floats
+    free: NDArray[np.bool_]
+    llf: float
+    converged: bool
+    other: float
+
+
+def height(data: RegimeData, theta: Floats) -> float:
+    """Give the log-likelihood at one place, without its gradient.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Counts.
+    theta : ndarray, shape (p,)
+        The place.
+
+    Returns
+    -------
+    float
+        Log-likelihood.
+    """
+    k, stages, negbin, contagion = data.shape
+    n = len(data.index)
+    natural = to_natural(theta, k, negbin, contagion)
+    value, _ = filter_naturally(*data.arrays, natural, np.empty((n, k * stages)), np.empty(n))
+    return float(value)
+
+
+def bounds(data: RegimeData) -> tuple[Floats, Floats]:
+    """Give bounds so wide that they hold only what the data do not tell, or a rate of nothing.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Counts.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (p,)
+        Of ``theta``.
+    """
+    k, _, negbin, contagion = data.shape
+    n = len(data.index)
+    middle = math.log(_mean(data))
+    top = math.log(max(float((data.counts / data.exposure).max()), 1.0)) + 2.0
+    low = [middle - 12.0] * k
+    high = [top] * k
+    if k > 1:
+        low += [-math.log(100.0 * n)] * k + [-10.0] * (k * (k - 2))
+        high += [8.0] * k + [10.0] * (k * (k - 2))
+    if negbin:
+        low.append(-9.0)
+        high.append(5.0)
+    if contagion:
+        low += [-10.0, math.log(math.log(2) / max(0.5 * n, 2.0))]
+        high += [1.0, math.log(5.0)]
+    return np.array(low), np.array(high)
+
+
+def climb(
+    data: RegimeData, start: Floats, prior: Floats = NO_PRIOR, steps: int = 500
+) -> tuple[Floats, float, bool]:
+    """Climb from one place.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Counts.
+    start : ndarray, shape (p,)
+        Where from.
+    prior : ndarray, optional
+        Left out, the likelihood is climbed.
+    steps : int
+        After so many, stop.
+
+    Returns
+    -------
+    theta : ndarray
+        The place.
+    value : float
+        Its height.
+    converged : bool
+        Whether the gradient inside the bounds vanished.
+    """
+    lower, upper = bounds(data)
+    gradient = np.zeros(len(start))
+
+    def below(theta: Floats) -> tuple[float, Floats]:
+        value = log_posterior(*data.arrays, prior, theta, gradient)
+        return (-value, -gradient) if math.isfinite(value) else (1e15, np.zeros(len(theta)))
+
+    found = minimize(
+        below,
+        np.clip(start, lower, upper),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(lower, upper, strict=True)),
+        options={"maxiter": steps, "ftol": 1e-13, "gtol": 1e-5, "maxcor": 20},
+    )
+    theta = np.asarray(found.x)
+    value, slope = below(theta)
+    inside = ((theta > lower) | (slope < 0)) & ((theta < upper) | (slope > 0))
+    steep = float(np.abs(slope[inside]).max(initial=0.0))
+    return theta, -value, steep < 1e-3 * (1.0 + math.sqrt(abs(value)))
+
+
+def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> Optimum:
+    """Find the highest peak of the likelihood.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Counts.
+    starts : list of ndarray, optional
+        Where to climb from; left out, they are laid out by the data.
+
+    Returns
+    -------
+    Optimum
+        The same for the same counts.
+    """
+    k = data.shape[0]
+    if starts is None:
+        starts = _starts(data)
+    room = CLIMBED[len(data.index) > LONG]
+    tried = sorted(starts, key=lambda start: -height(data, start))[:room]
+    halfway = [climb(data, start, steps=12) for start in tried]
+    halfway.sort(key=lambda place: -place[1])
+    tops: list[tuple[Floats, float, bool]] = []
+    for place in halfway:
+        levels = np.sort(place[0][:k])
+        if len(tops) < FINISHED and not any(
+            np.abs(levels - np.sort(top[0][:k])).max() < 0.1 and place[1] > top[1] - 3.0
+            for top in tops
+        ):
+            tops.append(climb(data, place[0]))
+    tops.sort(key=lambda place: -place[1])
+    theta, value, converged = tops[0]
+    theta = in_order(data, theta)
+    others = [top[1] for top in tops[1:] if top[1] < value - 0.01]
+    lower, upper = bounds(data)
+    free = (theta > lower + 1e-6) & (theta < upper - 1e-6)
+    spread, known = covariance(data, theta, free)
+    return Optimum(
+        theta=theta,
+        natural=to_natural(theta, k, *data.shape[2:]),
+        covariance=spread,
+        free=known,
+        llf=value,
+        converged=converged,
+        other=max(others, default=-math.inf),
+    )
+
+
+def in_order(data: RegimeData, theta: Floats) -> Floats:
+    """Give the same parameters with the quietest regime first.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Says what the model has.
+    theta : ndarray, shape (p,)
+        Unbounded parameters.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        Unbounded parameters. Log ratios that were at their bounds may now be taken to another regime.
+    """
+    k, _, negbin, contagion = data.shape
+    if (np.diff(theta[:k]) >= 0).all():
+        return theta
+    return to_theta(
+        ordered(to_natural(theta, k, negbin, contagion)[None], k)[0], k, negbin, contagion
+    )
+
+
+def covariance(
+    data: RegimeData, theta: Floats, free: NDArray[np.bool_], prior: Floats = NO_PRIOR
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Give the inverse of the curvature at a peak.
+
+    Parameters
+    ----------
+    data : RegimeData
+        Counts.
+    theta : ndarray, shape (p,)
+        The peak.
+    free : ndarray of bool, shape (p,)
+        The others are held where they are.
+    prior : ndarray, optional
+        Left out, the likelihood's curvature is meant.
+
+    Returns
+    -------
+    covariance : ndarray, shape (p, p)
+        0 for what is held. Directions without curvature get a standard error of 5.
+    known : ndarray of bool, shape (p,)
+        Free, and told by the data.
+    """
+    p = len(theta)
+    rows = np.zeros((p, p))
+    above, below = np.zeros(p), np.zeros(p)
+    step = 1e-4
+    for i in range(p):
+        moved = theta.copy()
+        moved[i] += step
+        log_posterior(*data.arrays, prior, moved, above)
+        moved[i] -= 2 * step
+        log_posterior(*data.arrays, prior, moved, below)
+        rows[i] = -(above - below) / (2 * step)
+    out = np.zeros((p, p))
+    if not free.any():
+        return out, free
+    information = 0.5 * (rows + rows.T)[np.ix_(free, free)]
+    values, vectors = np.linalg.eigh(information)
+    out[np.ix_(free, free)] = (vectors / np.maximum(values, FLATTEST)) @ vectors.T
+    vague = (vectors[:, values < FLATTEST] ** 2).sum(axis=1) > 0.1
+    known = free.copy()
+    known[np.flatnonzero(free)[vague]] = False
+    return out, known
+
+
+def _mean(data: RegimeData) -> float:
+    events = float((data.counts * data.times).sum())
+    return max(events, 0.1) / float((data.exposure * data.times).sum())
+
+
+def _starts(data: RegimeData) -> list[Floats]:
+    k, stages, negbin, contagion = data.shape
+    seen = data.index >= 0
+    counts, exposure = data.counts[data.index[seen]], data.exposure[data.index[seen]]
+    n, mean = len(counts), _mean(data)
+    rest = np.zeros(n_theta(k, negbin, contagion))
+    at = k + (k + k * (k - 2) if k > 1 else 0)
+    if negbin:
+        rest[at] = math.log(0.3)
+        at += 1
+    if contagion:
+        rest[at], rest[at + 1] = math.log(0.3), math.log(math.log(2) / 3.0)
+    if k == 1:
+        rest[0] = math.log(mean)
+        return [rest]
+    rates: list[tuple[Floats, float]] = []
+    cumulative = np.concatenate([[0.0], np.cumsum(counts)])
+    watched = np.concatenate([[0.0], np.cumsum(exposure)])
+    for width in sorted({min(w, max(n // 4, 1)) for w in (1, 4, 15, 60, max(n // 12, 1))}):
+        level = (cumulative[width:] - cumulative[:-width]) / (watched[width:] - watched[:-width])
+        for edge in (0.5 / k, 0.1, 0.02):
+            rates.append((np.quantile(level, np.linspace(edge, 1 - edge, k)), 1.0 / (2 * width + 2)))
+    for ratio in (2.0, 6.0):
+        spread = mean * ratio ** (np.arange(k) - 0.5 * (k - 1))
+        rates += [(spread, leave) for leave in (0.02, 0.2)]
+    starts = []
+    for levels, leave in rates:
+        apart = np.maximum(levels, 0.05 * mean)
+        for i in range(1, k):  # equal rates are a saddle
+            apart[i] = max(apart[i], 1.2 * apart[i - 1])
+        odds = min(leave * stages, 0.5)
+        for busy in (1.0, 4.0):  # the busy regime may be the short one
+            start = rest.copy()
+            start[:k] = np.log(apart)
+            start[k : 2 * k] = math.log(odds / (1 - odds)) + math.log(busy) * np.arange(k) / (k - 1)
+            starts.append(start)
+    return starts
