@@ -114,7 +114,7 @@ def _fitted(findings: Findings, paper: str) -> tuple[dict[str, bytes], dict[str,
     files, options = _source(findings, paper)
     found: list[tuple[int, dict[str, Any]]] = []
     for size in _CHART_SIZES:
-        sized = options | {"sys_inputs": {"chart-size": f"{size}%"}}
+        sized = options | {"sys_inputs": {"chart-size": str(size)}}
         pages = compiler.query(files, "<pages>", field="value", one=True, **sized)
         found.append((int(json.loads(pages)), sized))
     pages, sized = min(found, key=lambda item: item[0])

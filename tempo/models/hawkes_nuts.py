@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_timestamps import log_posterior_of_times
 from tempo.models.posterior import CHAINS
 
-__all__ = ["NAMES", "Sampled", "interactive", "sample", "sample_times"]
+__all__ = ["NAMES", "Sampled", "interactive", "run_nutpie", "sample", "sample_times"]
 
 type Floats = NDArray[np.float64]
 
@@ -94,8 +95,8 @@ class Sampled:
 
     Attributes
     ----------
-    draws : ndarray, shape (chains, draws, 4)
-        Natural parameters; dispersion 0 for Poisson.
+    draws : ndarray, shape (chains, draws, parameters)
+        What ``natural`` made of the sampled parameters; 0 for those that were not sampled.
     diverging : ndarray of bool, shape (chains, draws)
         Where the sampler's numerical integration failed.
     energy : ndarray, shape (chains, draws)
@@ -215,9 +216,11 @@ def run_nutpie(
     draws: int,
     rng: np.random.Generator,
     progress: bool | None,
-    cores: int | None,
+    cores: int | None = None,
+    names: Sequence[str] = NAMES,
+    jitter: float = 1.0,
 ) -> Sampled:
-    """Sample a compiled density of log parameters.
+    """Sample a compiled density of unbounded parameters.
 
     Parameters
     ----------
@@ -226,9 +229,13 @@ def run_nutpie(
     block : ndarray of float
         Data that both are handed.
     start : ndarray, shape (p,)
-        Chains start within one unit of it.
+        Chains start around it.
     draws, rng, progress, cores
         As for ``sample``.
+    names : sequence of str
+        Of the parameters; those beyond ``p`` are not sampled and stay 0.
+    jitter : float
+        How far from ``start`` a chain begins at most, in each direction.
 
     Returns
     -------
@@ -238,10 +245,10 @@ def run_nutpie(
     import nutpie
     from nutpie.compile_pymc import CompiledPyMCModel
 
-    names = list(NAMES[: len(start)])
+    sampled = list(names[: len(start)])
 
     def initial_point(seed: int | None) -> Floats:
-        return start + np.random.default_rng(seed).uniform(-1, 1, len(start))
+        return start + jitter * np.random.default_rng(seed).uniform(-1, 1, len(start))
 
     compiled = CompiledPyMCModel(
         dims={},
@@ -253,14 +260,14 @@ def run_nutpie(
         user_data=block,
         n_expanded=len(start),
         shape_info=(
-            names,
+            sampled,
             [slice(i, i + 1) for i in range(len(start))],
-            [() for _ in names],
+            [() for _ in sampled],
         ),
         logp_func=None,
         expand_func=None,
         _n_dim=len(start),
-        _shapes=dict.fromkeys(names, ()),
+        _shapes=dict.fromkeys(sampled, ()),
         _coords={},
     )
     raw = nutpie.sample(
@@ -275,8 +282,8 @@ def run_nutpie(
         target_accept=TARGET_ACCEPT,
     )
     posterior, stats = raw["posterior"], raw["sample_stats"]
-    out = np.zeros((CHAINS, draws, 4))
-    for i, name in enumerate(names):
+    out = np.zeros((CHAINS, draws, len(names)))
+    for i, name in enumerate(sampled):
         out[:, :, i] = posterior[name].to_numpy()
     return Sampled(
         out,

@@ -23,35 +23,22 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from tempo.models import hawkes_daily as daily
 from tempo.models.hawkes_posterior import HawkesPrior
 
-__all__ = ["BinnedHawkesLogLikelihood", "pymc_model"]
+__all__ = ["BinnedHawkesLogLikelihood", "CompiledLogLikelihood", "pymc_model"]
 
 
-class BinnedHawkesLogLikelihood(Op):
-    """Log-likelihood of binned counts and its gradient, both from one pass of the compiled kernel.
+class CompiledLogLikelihood(Op):
+    """A log-likelihood with its gradient, both from one pass of a compiled kernel: what such Ops have in common.
 
-    Inputs: parameters (4,), counts (n,), observed days (n,), bin lengths (n,), typical width (), tail counts (m,).
-    Outputs: the value and the gradient (4,).
+    The first input is the vector of parameters, the others are data. Outputs: the value and the gradient.
     """
 
-    __props__ = ()
-    itypes = (pt.dvector, pt.dvector, pt.dvector, pt.dvector, pt.dscalar, pt.dvector)
+    __props__: tuple[str, ...] = ()
     otypes = (pt.dscalar, pt.dvector)
 
     def make_node(self, *inputs: Any) -> Apply:
         """Build the node of the graph."""
         variables = [pt.as_tensor_variable(value) for value in inputs]
         return Apply(self, variables, [kind() for kind in self.otypes])
-
-    def perform(self, _node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        """Compute value and gradient without numba's linker, as PyMC does outside sampling."""
-        parameters, *data = inputs
-        gradient = np.zeros(4)
-        counts, days, bin_days, width, tail = data
-        value = daily.log_likelihood(
-            counts, days, bin_days, float(width), tail, parameters, gradient
-        )
-        output_storage[0][0] = np.asarray(value)
-        output_storage[1][0] = gradient
 
     def pullback(
         self,
@@ -66,6 +53,27 @@ class BinnedHawkesLogLikelihood(Op):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Only the value depends, for differentiation, on the parameters."""
         return [[True, False]] + [[False, False]] * (len(node.inputs) - 1)
+
+
+class BinnedHawkesLogLikelihood(CompiledLogLikelihood):
+    """Log-likelihood of binned counts and its gradient.
+
+    Inputs: parameters (4,), counts (n,), observed days (n,), bin lengths (n,), typical width (), tail counts (m,).
+    Outputs: the value and the gradient (4,).
+    """
+
+    itypes = (pt.dvector, pt.dvector, pt.dvector, pt.dvector, pt.dscalar, pt.dvector)
+
+    def perform(self, _node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
+        """Compute value and gradient without numba's linker, as PyMC does outside sampling."""
+        parameters, *data = inputs
+        gradient = np.zeros(4)
+        counts, days, bin_days, width, tail = data
+        value = daily.log_likelihood(
+            counts, days, bin_days, float(width), tail, parameters, gradient
+        )
+        output_storage[0][0] = np.asarray(value)
+        output_storage[1][0] = gradient
 
 
 @numba_funcify.register(BinnedHawkesLogLikelihood)

@@ -65,7 +65,7 @@ def imputed_series(
 
 
 def few_events_note(counts: Counts, *, stacklevel: int) -> list[str]:
-    """Warn when there are so few events that the prior speaks louder than the data.
+    """Warn when there are so few events that the data decide little.
 
     Parameters
     ----------

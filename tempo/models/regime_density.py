@@ -312,7 +312,7 @@ def filter_naturally(
     history: Floats,
     k: int,
     stages: int,
-    negbin: bool,
+    negbin: bool,  # noqa: ARG001 - the kernels share one list of arguments
     contagion: bool,
     natural: Floats,
     filtered: Floats,
@@ -469,7 +469,7 @@ def add_log_prior(
                 gradient[at + i] += (k - 1.0) * (1.0 - leave) - prior[2] * leave
         at += k
         if k > 2:
-            for i in range(k):
+            for _ in range(k):
                 top = 0.0
                 for j in range(k - 2):
                     top = max(top, theta[at + j])

@@ -31,7 +31,7 @@ type Floats = NDArray[np.float64]
 NO_PRIOR = np.zeros(0)
 CLIMBED = (12, 5)  # starts that are climbed some way, in short and in long records
 LONG = 2_000  # bins
-FINISHED = 3  # of them, those that are climbed to the top if they stand on different slopes
+FINISHED = (6, 2)  # of them, those that are climbed to the top if they stand on different slopes
 FLATTEST = 0.04  # curvature below it is no knowledge: a standard error of 5 on a log scale
 
 
@@ -184,14 +184,15 @@ def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> 
     k = data.shape[0]
     if starts is None:
         starts = _starts(data)
-    room = CLIMBED[len(data.index) > LONG]
+    long = len(data.index) > LONG
+    room, finished = CLIMBED[long], FINISHED[long]
     tried = sorted(starts, key=lambda start: -height(data, start))[:room]
     halfway = [climb(data, start, steps=12) for start in tried]
     halfway.sort(key=lambda place: -place[1])
     tops: list[tuple[Floats, float, bool]] = []
     for place in halfway:
         levels = np.sort(place[0][:k])
-        if len(tops) < FINISHED and not any(
+        if len(tops) < finished and not any(
             np.abs(levels - np.sort(top[0][:k])).max() < 0.1 and place[1] > top[1] - 3.0
             for top in tops
         ):
@@ -308,8 +309,10 @@ def _starts(data: RegimeData) -> list[Floats]:
     watched = np.concatenate([[0.0], np.cumsum(exposure)])
     for width in sorted({min(w, max(n // 4, 1)) for w in (1, 4, 15, 60, max(n // 12, 1))}):
         level = (cumulative[width:] - cumulative[:-width]) / (watched[width:] - watched[:-width])
-        for edge in (0.5 / k, 0.1, 0.02):
-            rates.append((np.quantile(level, np.linspace(edge, 1 - edge, k)), 1.0 / (2 * width + 2)))
+        rates += [
+            (np.quantile(level, np.linspace(edge, 1 - edge, k)), 1.0 / (2 * width + 2))
+            for edge in (0.5 / k, 0.1, 0.02)
+        ]
     for ratio in (2.0, 6.0):
         spread = mean * ratio ** (np.arange(k) - 0.5 * (k - 1))
         rates += [(spread, leave) for leave in (0.02, 0.2)]

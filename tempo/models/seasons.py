@@ -65,7 +65,7 @@ class Season:
         if self.name is None:
             return np.ones(len(starts))
         if self.name == "week":
-            return np.asarray(self.coefficients[starts.dayofweek.to_numpy()])
+            return np.asarray(self.coefficients[starts.day_of_week.to_numpy()])
         return np.asarray(np.exp(_waves(starts, self.bin_days) @ self.coefficients))
 
 
@@ -126,7 +126,7 @@ def fit_season(
                 f"season='week' takes daily counts of at least 28 observed days; got bins of {bin_days:g} days and "
                 f"{observed_days:.0f} observed days. Leave season out, or count by day."
             )
-        day = starts.dayofweek.to_numpy()[seen]
+        day = starts.day_of_week.to_numpy()[seen]
         events = np.bincount(day, weights=values, minlength=7)
         watched = np.bincount(day, weights=share, minlength=7)
         mean = max(float(values.sum() / share.sum()), 1e-12)
@@ -151,7 +151,7 @@ def fit_season(
 
 
 def _waves(starts: pd.DatetimeIndex, bin_days: float) -> Floats:
-    phase = 2 * np.pi * (starts.dayofyear.to_numpy() - 1 + bin_days / 2) / _YEAR_DAYS
+    phase = 2 * np.pi * (starts.day_of_year.to_numpy() - 1 + bin_days / 2) / _YEAR_DAYS
     return np.column_stack([f(h * phase) for h in (1, 2) for f in (np.sin, np.cos)])
 
 

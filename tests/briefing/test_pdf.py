@@ -177,6 +177,19 @@ def test_range_of_the_first_judgement_covers_every_account(analysis, findings):
     assert whole_percent(judgement.low) < whole_percent(judgement.high)
 
 
+def test_where_events_are_frequent_the_question_is_whether_more_come(every):
+    busy = analyse(every, as_of="2020-10-15", **FAST)
+    findings = find(busy, question=QUESTION)
+    recent = int((every.table["date_start"] >= "2020-09-15").sum())
+    recent -= int((every.table["date_start"] >= "2020-10-15").sum())
+    sentence = findings.judgements[0].sentence
+    found = re.search(r"more attacks than the (\d+) of the 30 days before", sentence)
+    assert found
+    assert abs(int(found.group(1)) - recent) <= 3  # some dates are drawn from their intervals
+    least = int(found.group(1)) + 1
+    assert findings.judgements[0].term.probability == busy.mixture.probability(least, "30D")
+
+
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ def _fake(folder: Path, name: str, body: str) -> None:
 
 def _find(repository: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if k not in {"PYTHON", "PATH"}}
+    clean["PYENV_ROOT"] = str(folder / "pyenv")
     shell = shutil.which("sh")
     assert shell is not None
     return subprocess.run(
@@ -66,7 +67,15 @@ def test_only_old_ones_give_a_clear_message(repository: Path, tmp_path: Path) ->
 def test_none_at_all_gives_a_clear_message(repository: Path, tmp_path: Path) -> None:
     found = _find(repository, tmp_path)
     assert found.returncode == 1
-    assert "none of: python3" in found.stderr
+    assert "none, under any usual name" in found.stderr
+
+
+def test_one_that_pyenv_keeps_off_the_path_is_found(repository: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pyenv" / "versions" / "3.12.9" / "bin"
+    place.mkdir(parents=True)
+    _fake(place, "python", ABLE)
+    found = _find(repository, tmp_path)
+    assert (found.returncode, found.stdout.strip()) == (0, str(place / "python"))
 
 
 def test_the_users_choice_is_honoured_and_not_replaced(repository: Path, tmp_path: Path) -> None:
