@@ -37,19 +37,19 @@ docs: $(VENV)/.ready-to-test ## build the documentation in docs/_build/html; a w
 wheel: $(VENV)/.ready-to-test ## build the wheel in dist/ and check what is in it
 	rm -rf dist
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
-	$(BIN)/python tools/check_wheel.py dist
+	$(BIN)/python .ci/check_wheel.py dist
 
 benchmarks: $(VENV)/.ready-to-test ## measure speed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts= --import-mode=importlib
 
 readme: $(VENV)/.ready-to-run ## run the example of the README and draw its picture again
-	$(BIN)/python tools/refresh_readme.py
+	$(BIN)/python .ci/refresh_readme.py
 
 notebooks: $(VENV)/.ready-to-test ## run the notebooks and store their outputs
-	$(BIN)/python tools/run_notebooks.py
+	$(BIN)/python .ci/run_notebooks.py
 
 requirements: $(VENV)/.ready-to-test ## write the installed versions into requirements.txt
-	$(BIN)/python tools/pin_requirements.py
+	$(BIN)/python .ci/pin_requirements.py
 
 clean: ## remove the virtual environment and everything built
 	rm -rf $(VENV) build dist docs/_build docs/api/generated briefing.pdf
@@ -63,4 +63,4 @@ $(VENV)/.ready-to-test: $(INPUTS) | $(BIN)/python
 	@touch $@ $(VENV)/.ready-to-run
 
 $(BIN)/python:
-	@python=$$(PYTHON='$(PYTHON)' sh tools/find-python) && echo "$$python -m venv $(VENV)" && "$$python" -m venv $(VENV)
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/find-python) && echo "$$python -m venv $(VENV)" && "$$python" -m venv $(VENV)

@@ -18,12 +18,16 @@ _HOME = {
     "Counts": "tempo.data.counts",
     "Hawkes": "tempo.models.hawkes",
     "Incidents": "tempo.data.incidents",
+    "Lethality": "tempo.models.lethality",
     "Outlook": "tempo.forecasting.outlook",
+    "Regimes": "tempo.models.regimes",
     "Scenario": "tempo.forecasting.scenarios",
+    "Verdict": "tempo.models.explain_verdict",
     "Weights": "tempo.forecasting.weights",
     "Window": "tempo.data.window",
     "check_file": "tempo.data.readers",
     "concat": "tempo.data.incidents",
+    "explain": "tempo.models.explain",
     "forecast": "tempo.forecasting.outlook",
     "list_datasets": "tempo.data.library",
     "load_dataset": "tempo.data.library",
@@ -31,10 +35,14 @@ _HOME = {
     "plot_forecast": "tempo.figures",
     "plot_intensity": "tempo.figures",
     "plot_odds": "tempo.figures",
+    "plot_regimes": "tempo.figures",
     "plot_scenarios": "tempo.figures",
+    "plot_severity": "tempo.figures",
     "plot_tempo": "tempo.figures",
     "plot_timeline": "tempo.figures",
+    "plot_verdict": "tempo.figures",
     "read_incidents": "tempo.data.readers",
+    "shared_changes": "tempo.models.changepoint_shared",
     "weigh": "tempo.forecasting.weights",
     "write_briefing": "tempo.briefing.pdf",
 }
@@ -55,17 +63,25 @@ if TYPE_CHECKING:
     from tempo.figures import plot_forecast as plot_forecast
     from tempo.figures import plot_intensity as plot_intensity
     from tempo.figures import plot_odds as plot_odds
+    from tempo.figures import plot_regimes as plot_regimes
     from tempo.figures import plot_scenarios as plot_scenarios
+    from tempo.figures import plot_severity as plot_severity
     from tempo.figures import plot_tempo as plot_tempo
     from tempo.figures import plot_timeline as plot_timeline
+    from tempo.figures import plot_verdict as plot_verdict
     from tempo.forecasting.outlook import Outlook as Outlook
     from tempo.forecasting.outlook import forecast as forecast
     from tempo.forecasting.scenarios import Scenario as Scenario
     from tempo.forecasting.weights import Weights as Weights
     from tempo.forecasting.weights import weigh as weigh
+    from tempo.models.changepoint_shared import shared_changes as shared_changes
     from tempo.models.changepoints import Changepoints as Changepoints
     from tempo.models.constant import ConstantRate as ConstantRate
+    from tempo.models.explain import explain as explain
+    from tempo.models.explain_verdict import Verdict as Verdict
     from tempo.models.hawkes import Hawkes as Hawkes
+    from tempo.models.lethality import Lethality as Lethality
+    from tempo.models.regimes import Regimes as Regimes
 
 
 def __getattr__(name: str) -> object:

@@ -29,6 +29,7 @@ __all__ = [
     "TempoError",
     "TempoWarning",
     "UndecidedRowsWarning",
+    "UnknownValuesWarning",
     "WindowError",
 ]
 
@@ -113,3 +114,7 @@ class SeasonWarning(TempoWarning):
 
 class StationarityWarning(TempoWarning):
     """The fitted branching ratio is one or more: attacks would multiply without end."""
+
+
+class UnknownValuesWarning(TempoWarning):
+    """Some rows lack a value that a fit needs, and could not take part in it."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from tempo.briefing.default_scenarios import DEFAULT_PRIOR, default_scenarios
 from tempo.briefing.phrases import Noun
 from tempo.briefing.record import Record, keep_record
+from tempo.briefing.rival_rules import under_rules
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import number
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
@@ -31,17 +32,7 @@ from tempo.forecasting.spans import days_of
 from tempo.forecasting.weights import Weights, weigh
 from tempo.randomness import RNGLike, resolve, spawn
 
-__all__ = [
-    "DEFAULT_PRIOR",
-    "EVERY",
-    "EVERY_ROW",
-    "Analysis",
-    "Method",
-    "Progress",
-    "analyse",
-    "default_rules",
-    "default_scenarios",
-]
+__all__ = ["Analysis", "Method", "Progress", "analyse"]
 
 type Method = Literal["laplace", "nuts", "mle"]
 type Progress = Callable[[str, float], None]
@@ -52,15 +43,6 @@ _CONVERGENCE = "convergence"
 
 #: With more events than this, the Hawkes process is not fitted again for the record: it would take minutes.
 _MOST_EVENTS_TO_REFIT = 3000
-
-#: Prior of the default scenarios: most months are no prelude, and a few events must not read as a trend.
-DEFAULT_PRIOR = (0.9, 0.1)
-
-#: Name of the rule that counts all rows.
-EVERY = "every incident"
-
-#: The counting rule of incidents that nobody has selected from.
-EVERY_ROW = "every row"
 
 
 @dataclass(frozen=True, repr=False)
@@ -190,7 +172,7 @@ def analyse(
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
-        Simulated futures of each forecast.
+        Simulated futures of each model's forecast; those of the scenarios have 10,000.
     rng : int, Generator or None, default 7
         Draws everything.
     progress : callable, optional
@@ -258,7 +240,7 @@ def analyse(
             rng=streams[3],
         )
         tell("Answering under other counting rules", 0.8)
-        table = _under_rules(
+        table = under_rules(
             past, incidents, rules, cut, horizons, scenarios=scenarios, prior=prior, rng=streams[4]
         )
     return Analysis(
@@ -279,79 +261,6 @@ def analyse(
         doubts=doubts,
         seed=randomness.record,
     )
-
-
-def default_scenarios(past: Incidents) -> list[Scenario]:
-    """Give the two scenarios that a briefing weighs when none are named.
-
-    "Continuation" is the past rate, said as the central 80 % interval of its posterior under a Jeffreys prior;
-    "escalation" is three to eight times that rate.
-
-    Parameters
-    ----------
-    past : Incidents
-        What is counted.
-
-    Returns
-    -------
-    list of Scenario
-        Continuation and escalation.
-    """
-    from scipy.stats import gamma
-
-    low, high = gamma.ppf(np.array([0.1, 0.9]), len(past) + 0.5, scale=1 / past.window.days)
-    # A short past still needs days before the onset, from which the earlier rate is learned.
-    onset = min(30, max(int(past.window.length_days) // 3, 1))
-    return [
-        Scenario.every(_gap_in_words(1 / high, 1 / low), name="continuation"),
-        Scenario.escalation(past, rate_multiplier=(3, 8), onset=f"{onset}D", name="escalation"),
-    ]
-
-
-def _gap_in_words(low_days: float, high_days: float) -> str:
-    """Write a range of gaps in a unit that keeps its numbers readable, for example "2-3.5 months"."""
-    if high_days < 2:
-        return f"{_range(1 / high_days, 1 / low_days)} a day"
-    for unit, length in (("months", 365.25 / 12), ("weeks", 7.0), ("days", 1.0)):
-        if low_days >= 1.5 * length or unit == "days":
-            break
-    return f"{_range(low_days / length, high_days / length)} {unit}"
-
-
-def _range(low: float, high: float) -> str:
-    """Write a range with as few digits as still tell its ends apart."""
-    for digits in range(2, 9):
-        first, last = (number(value, digits).replace(",", "") for value in (low, high))
-        if first != last:
-            break
-    return f"{first}-{last}"
-
-
-def default_rules(incidents: Incidents) -> dict[str, str]:
-    """Give the counting rules that the columns of the data allow.
-
-    Parameters
-    ----------
-    incidents : Incidents
-        All rows.
-
-    Returns
-    -------
-    dict of str to str
-        Rule by name: any death, a coalition death, ten or more munitions or any death.
-    """
-    table = incidents.table
-    have = {name for name in table.columns if table[name].notna().any()}
-    rules: dict[str, str] = {}
-    if "killed" in have:
-        rules["any death"] = "killed > 0"
-    if "killed_coalition" in have:
-        rules["a coalition death"] = "killed_coalition > 0"
-    if "munitions" in have:
-        rules["ten or more munitions"] = "munitions >= 10"
-    if {"munitions", "killed"} <= have:
-        rules["any death, or ten or more munitions"] = "killed > 0 or munitions >= 10"
-    return rules
 
 
 def _as_of(past: Incidents, as_of: DateLike) -> tuple[Incidents, pd.Timestamp]:
@@ -426,64 +335,6 @@ def _checks(fits: Mapping[str, Any]) -> pd.DataFrame:
         part["blocking"] = [str(label).startswith(_CONVERGENCE) for label in table.index]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def _under_rules(
-    past: Incidents,
-    incidents: Incidents | None,
-    rules: Mapping[str, str] | None,
-    cut: pd.Timestamp,
-    horizons: tuple[int, ...],
-    *,
-    scenarios: Sequence[Scenario] | None,
-    prior: Sequence[float] | None,
-    rng: np.random.Generator,
-) -> pd.DataFrame | None:
-    from tempo.models.constant import ConstantRate
-
-    if incidents is None and past.rule == EVERY_ROW:
-        incidents = past
-    if incidents is None:
-        return None
-    base = incidents.before(cut)
-    others = default_rules(base) if rules is None else dict(rules)
-    groups = {EVERY: base} if base.rule != past.rule else {}
-    for name, rule in others.items():
-        chosen = base.where(rule, label=past.label)
-        if chosen.rule != past.rule:
-            groups[name] = chosen
-    rows = []
-    for name, group in groups.items():
-        accounts = (
-            default_scenarios(group)
-            if scenarios is None
-            else [_about(scenario, group) for scenario in scenarios]
-        )
-        mixture = weigh(group, accounts, prior=prior, rng=rng).outlook(f"{horizons[-1]}D")
-        constant = forecast(ConstantRate().fit(group, rng=rng), f"{horizons[-1]}D", rng=rng)
-        last = group.table["date_start"].max() if len(group) else pd.NaT
-        row: dict[str, object] = {
-            "name": name,
-            "rule": group.rule,
-            "events": len(group),
-            "undecided": len(group.undecided),
-            "last": last,
-            "constant": constant.probability(1, f"{horizons[-1]}D"),
-        }
-        row |= {f"probability_{h}": mixture.probability(1, f"{h}D") for h in horizons}
-        rows.append(row)
-    return pd.DataFrame(rows) if rows else None
-
-
-def _about(scenario: Scenario, group: Incidents) -> Scenario:
-    """Tell the same story about other incidents: a stated rate stays, an escalation starts from their earlier rate."""
-    phase = scenario.escalation_phase
-    if phase is None:
-        return scenario
-    again = Scenario.escalation(
-        group, phase.multiplier, onset=phase.onset, name=scenario.name, prob=phase.prob
-    )
-    return replace(again, escalation_phase=phase)
 
 
 def _doubts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

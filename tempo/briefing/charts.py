@@ -57,7 +57,7 @@ def draw_charts(analysis: Analysis) -> dict[str, Chart]:
         ),
         "scenarios": (
             f"What each scenario expects of the next {ahead}.",
-            lambda: plot_scenarios(analysis.weights),
+            lambda: plot_scenarios(analysis.weights, horizon=f"{analysis.horizons[-1]}D"),
         ),
         "forecast": (
             f"Number of {noun.many} in the next {ahead} under the weighted scenarios.",

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tempo.briefing.analysis import EVERY, EVERY_ROW, Analysis
+from tempo.briefing.analysis import Analysis
 from tempo.briefing.confidence import Confidence, assess_confidence
 from tempo.briefing.layout import Judgement
 from tempo.briefing.phrases import Noun, day_span, joined, long_date, percents, plural
+from tempo.briefing.rival_rules import EVERY, EVERY_ROW
 from tempo.briefing.wording import term, whole_percent
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
@@ -245,20 +246,19 @@ def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
         return []
     found = term(reading.posterior, words)
     rest = joined(reading.others, "or")
-    verdict = (
-        f"The evidence favours {'it' if reading.log_factor > 0 else 'the other account'} by a factor of "
-        f"{_strength(reading.log_factor)}"
-        if reading.separated
-        else (
-            "The evidence does not separate the scenarios (it favours "
-            f"{'this one' if reading.log_factor > 0 else 'the other'} by a factor of only "
-            f"{_strength(reading.log_factor)})"
+    favoured = reading.name if reading.log_factor > 0 else rest
+    strength = _strength(reading.log_factor)
+    start = f"From a starting assumption of {percent(reading.prior)}"
+    if reading.separated:
+        verdict = f"The evidence favours {favoured} by a factor of {strength}."
+    else:
+        verdict = (
+            "The evidence does not separate the scenarios: it favours "
+            f"{favoured} by a factor of only {strength}."
         )
-    )
     sentence = (
-        f"{found.opening} that the {reading.name} scenario, rather than {rest}, describes the present. "
-        f"{verdict}; the starting assumption was {percent(reading.prior)}, and starting assumptions of "
-        f"{percents(*_PRIOR_RANGE)} would give {percents(reading.low, reading.high)}."
+        f"{verdict} {start}, {found.clause} that the {reading.name} scenario, rather than {rest}, describes the "
+        f"present; assumptions of {percents(*_PRIOR_RANGE)} give {percents(reading.low, reading.high)}."
     )
     return [Judgement(sentence, found, reading.low, reading.high, None)]
 

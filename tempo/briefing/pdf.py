@@ -106,7 +106,7 @@ def write_briefing(
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
-        Simulated futures of each forecast.
+        Simulated futures of each model's forecast; those of the scenarios have 10,000.
     rng : int, Generator or None, default 7
         Draws everything.
     override : bool, default False

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tempo.briefing.analysis import EVERY, Analysis
+from tempo.briefing.analysis import Analysis
 from tempo.briefing.judgements import accounts_of, read_scenarios
 from tempo.briefing.layout import Chart, Part, Section, Table
 from tempo.briefing.method import method_parts, source_points
 from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
+from tempo.briefing.rival_rules import EVERY
 from tempo.briefing.wording import term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY

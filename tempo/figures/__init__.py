@@ -2,10 +2,13 @@
 
 from tempo.figures.fan import plot_forecast
 from tempo.figures.intensity import plot_intensity
+from tempo.figures.regimes import plot_regimes
 from tempo.figures.scenarios import plot_indicators, plot_odds, plot_scenarios
+from tempo.figures.severity import plot_severity
 from tempo.figures.style import caption_of, render
 from tempo.figures.tempo_chart import plot_tempo
 from tempo.figures.timeline import plot_timeline
+from tempo.figures.verdict import plot_verdict
 
 __all__ = [
     "caption_of",
@@ -13,8 +16,11 @@ __all__ = [
     "plot_indicators",
     "plot_intensity",
     "plot_odds",
+    "plot_regimes",
     "plot_scenarios",
+    "plot_severity",
     "plot_tempo",
     "plot_timeline",
+    "plot_verdict",
     "render",
 ]

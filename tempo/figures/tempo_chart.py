@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tempo.forecasting.outlook import Outlook
     from tempo.models.changepoint_fit import ChangepointsFit
 
-__all__ = ["plot_tempo"]
+__all__ = ["Bars", "bars_of", "draw_bars", "plot_tempo"]
 
 _MOST_BARS = 130
 _GROUPS_OF_DAYS = (1, 7, 14, 28, 91, 182, 364, 728)
@@ -40,7 +40,7 @@ _STRIP, _GUTTER = 0.2, 0.1  # shares of the height below the counts
 
 
 @dataclass(frozen=True)
-class _Bars:
+class Bars:
     """Counts regrouped into bars wide enough to see."""
 
     edges: NDArray[np.float64]
@@ -86,7 +86,7 @@ def plot_tempo(
     >>> plt.close(ax.figure)
     """
     counts = as_counts(counts)
-    bars = _bars(counts)
+    bars = bars_of(counts)
     top = float(np.nanmax(bars.values, initial=1.0))
     if shifts is not None:
         top = max(top, float((shifts.rate["high"] / shifts.counts.bin_days).max() * bars.days))
@@ -101,7 +101,7 @@ def plot_tempo(
         )
         date_axis(ax, counts.bin_starts[0], counts.end if outlook is None else outlook.end)
         mark_gaps(ax, unwatched(counts))
-        _draw_bars(ax, bars)
+        draw_bars(ax, bars)
         style.value_axis(ax, top, whole=True)
         title = f"{noun(counts.label)} {bars.unit}"
         lift_pt = 5.0 if shifts is None else 14.5
@@ -114,7 +114,19 @@ def plot_tempo(
     return ax
 
 
-def _bars(counts: Counts) -> _Bars:
+def bars_of(counts: Counts) -> Bars:
+    """Regroup counts into bars wide enough to see.
+
+    Parameters
+    ----------
+    counts : Counts
+        In bins of any length.
+
+    Returns
+    -------
+    Bars
+        At most 130, unless the groups would pass two years of days.
+    """
     values = counts.to_numpy(dtype=float)
     exposure = counts.exposure.to_numpy(dtype=float)
     lengths = counts.bin_days
@@ -132,7 +144,7 @@ def _bars(counts: Counts) -> _Bars:
     shares = watched / lengths_of_bars
     if cuts[0] < group:
         shares[0] *= cuts[0] / group  # the first bar may be short: drawn as observed only in part
-    return _Bars(
+    return Bars(
         edges=edges[np.append(firsts, len(values))],
         values=sums,
         exposure=shares,
@@ -152,7 +164,7 @@ def _unit(lengths: NDArray[np.float64]) -> str:
 
 
 def _caption(
-    counts: Counts, bars: _Bars, shifts: ChangepointsFit | None, outlook: Outlook | None
+    counts: Counts, bars: Bars, shifts: ChangepointsFit | None, outlook: Outlook | None
 ) -> list[str]:
     partly = (bars.exposure < 0.999) & (bars.values > 0)
     return [
@@ -185,7 +197,16 @@ def _about_dates(shifts: ChangepointsFit) -> str:
     return f"Dots and lines in the strip: date of {what} (probability {chance}), with its {interval_of} interval"
 
 
-def _draw_bars(ax: Axes, bars: _Bars) -> None:
+def draw_bars(ax: Axes, bars: Bars) -> None:
+    """Draw bars, those that were observed only in part paler.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The chart.
+    bars : Bars
+        What to draw.
+    """
     whole = bars.exposure >= 0.999
     for chosen, opacity in ((whole, 1.0), (~whole, 0.45)):
         if chosen.any():
@@ -203,7 +224,7 @@ def _draw_bars(ax: Axes, bars: _Bars) -> None:
         )
 
 
-def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
+def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: Bars) -> None:
     """Draw the rate, as the number expected in a whole bar."""
     fitted = shifts.counts
     edges = np.append(days(fitted.bin_starts), one_day(fitted.end))
@@ -230,7 +251,7 @@ def _draw_rate(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
     style.headline(ax, f"rate on {day(last, year=False)}: {now}", colour=style.VERMILLION)
 
 
-def _add_strip(ax: Axes, shifts: ChangepointsFit, bars: _Bars) -> None:
+def _add_strip(ax: Axes, shifts: ChangepointsFit, bars: Bars) -> None:
     """Make room below the counts and draw the probability of a change in it."""
     _, top = ax.get_ylim()
     ticks = [tick for tick in ax.yaxis.get_major_locator().tick_values(0, top) if 0 <= tick <= top]

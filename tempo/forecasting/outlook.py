@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +16,13 @@ from tempo.data.rounding import interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
 from tempo.forecasting.spans import days_of
+from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
-__all__ = ["CountFit", "Outlook", "TimeToNext", "forecast"]
+__all__ = ["CountFit", "Outlook", "TimeToNext", "TollFit", "forecast"]
+
+#: What counting adds to a rule where dates were drawn.
+_DRAWN_DATES = re.compile(r" \(\d+ uncertain dates drawn from their intervals\)$")
 
 
 class CountFit(Protocol):
@@ -33,6 +38,27 @@ class CountFit(Protocol):
 
     def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw futures from the bin after the last one, parameters drawn anew for each: shape (draws, n_bins)."""
+
+
+class TollFit(Protocol):
+    """What a fitted lethality must offer, for deaths to be forecast with the attacks."""
+
+    @property
+    def label(self) -> str:
+        """What the attacks are that it was fitted to."""
+
+    @property
+    def toll(self) -> str:
+        """What is counted: "deaths" or "wounded"."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How it was fitted, with its doubts."""
+
+    def simulate_deaths(
+        self, attacks: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw the deaths in each bin, and in the deadliest attack of each bin: both shaped as ``attacks``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +119,10 @@ class Outlook:
         Deaths in each bin of each future, where lethality is part of the forecast.
     notes : tuple of str
         Doubts that came with it.
+    deadliest : xarray.DataArray or None
+        Deaths in the deadliest attack of each bin.
+    toll : str
+        What ``deaths`` holds, where it is something else: "wounded".
 
     Examples
     --------
@@ -113,6 +143,8 @@ class Outlook:
     seed: str
     deaths: xr.DataArray | None = None
     notes: tuple[str, ...] = ()
+    deadliest: xr.DataArray | None = None
+    toll: str = "deaths"
 
     @property
     def start(self) -> pd.Timestamp:
@@ -178,6 +210,83 @@ class Outlook:
             raise OptionError(f"at_least is {at_least!r}; expected a whole number from 0 up.")
         return float(np.mean(self.totals(within) >= at_least))
 
+    def probability_deaths(
+        self,
+        at_least: int = 1,
+        within: str | pd.Timedelta | None = None,
+        *,
+        in_one_attack: bool = False,
+    ) -> float:
+        """Give the probability of at least so many deaths.
+
+        Parameters
+        ----------
+        at_least : int, default 1
+            How many.
+        within : str, optional
+            From the start of the forecast, such as ``"30D"``; the whole horizon when left out.
+        in_one_attack : bool, default False
+            Whether one attack must have killed so many, instead of all of them together.
+
+        Returns
+        -------
+        float
+            Share of the simulated futures.
+
+        Raises
+        ------
+        OptionError
+            If the forecast was made without lethality, or ``within`` cannot be used.
+        """
+        if at_least < 0 or at_least != int(at_least):
+            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 0 up.")
+        bins = self._bins_within(within)
+        if in_one_attack:
+            reached = self._tolls(self.deadliest)[:, :bins].max(axis=1) >= at_least
+        else:
+            reached = self._tolls(self.deaths)[:, :bins].sum(axis=1) >= at_least
+        return float(np.mean(reached))
+
+    def death_quantiles(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give median and interval of the deaths in each bin, and of their running total.
+
+        There is no mean: rare, very deadly attacks would dominate it, or it does not exist.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the central interval from low to high.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``time`` (start of the bin): ``median, low, high`` of the bin and ``cumulative_median,
+            cumulative_low, cumulative_high`` of the total up to its end; ``prob`` stands in ``attrs``.
+
+        Raises
+        ------
+        OptionError
+            If the forecast was made without lethality.
+        """
+        low, middle, high = _levels(prob)
+        values = self._tolls(self.deaths)
+        running = np.cumsum(values, axis=1)
+        columns = {}
+        for name, level in (("median", middle), ("low", low), ("high", high)):
+            columns[name] = np.quantile(values, level, axis=0, method="inverted_cdf")
+            columns[f"cumulative_{name}"] = np.quantile(
+                running, level, axis=0, method="inverted_cdf"
+            )
+        order = [
+            f"{stem}{name}" for stem in ("", "cumulative_") for name in ("median", "low", "high")
+        ]
+        table = pd.DataFrame(
+            {name: columns[name] for name in order},
+            index=pd.DatetimeIndex(self.counts["time"].to_numpy(), name="time"),
+        )
+        table.attrs["prob"] = prob
+        return table
+
     def quantiles(self, prob: float = 0.9) -> pd.DataFrame:
         """Give median and interval of the counts in each bin, and of their running total.
 
@@ -211,20 +320,24 @@ class Outlook:
         table.attrs["prob"] = prob
         return table
 
-    def time_to_next(self, prob: float = 0.9) -> TimeToNext:
+    def time_to_next(self, prob: float = 0.9, *, deaths: int = 0) -> TimeToNext:
         """Give the distribution of the time until the next attack.
 
         Parameters
         ----------
         prob : float, default 0.9
             Probability of the central interval.
+        deaths : int, default 0
+            Wait for an attack that kills at least so many; needs a forecast with lethality.
 
         Returns
         -------
         TimeToNext
             Waiting times count to the end of the bin that holds the attack: an attack on the first day is 1 day.
         """
-        happened = self.counts.to_numpy() > 0
+        if deaths < 0 or deaths != int(deaths):
+            raise OptionError(f"deaths is {deaths!r}; expected a whole number from 0 up.")
+        happened = self._tolls(self.deadliest) >= deaths if deaths else self.counts.to_numpy() > 0
         some = happened.any(axis=1)
         waits = np.where(some, np.cumsum(self.bin_days)[happened.argmax(axis=1)], np.inf)
         low, median, high = np.quantile(waits, _levels(prob), method="inverted_cdf")
@@ -284,11 +397,28 @@ class Outlook:
             Horizon, interval and probability of any attack.
         """
         row = self.summary(prob).iloc[-1]
-        return (
+        text = (
             f"{self.name}: {interval(row['low'], row['high'])} {plural(self.label)} in the {self.horizon_days} days "
             f"from {self.start:%Y-%m-%d} ({percent(prob)} interval, median {number(row['median'])}); "
             f"at least one: {percent(row['probability_any'])}."
         )
+        if self.deaths is None:
+            return text
+        last = self.death_quantiles(prob).iloc[-1]
+        return (
+            f"{text} {self.toll.capitalize()}: {interval(last['cumulative_low'], last['cumulative_high'])} (median "
+            f"{number(last['cumulative_median'])}); any: {percent(self.probability_deaths(1))}, ten or more: "
+            f"{percent(self.probability_deaths(10))}."
+        )
+
+    @staticmethod
+    def _tolls(array: xr.DataArray | None) -> NDArray[np.int64]:
+        if array is None:
+            raise OptionError(
+                "this forecast holds no deaths. Forecast them with the attacks: tempo.forecast(fit, horizon, "
+                "lethality=tempo.Lethality().fit(incidents))."
+            )
+        return np.asarray(array.to_numpy())
 
     def _bins_within(self, within: str | pd.Timedelta | None) -> int:
         if within is None:
@@ -322,6 +452,8 @@ def forecast(
     horizon: str | pd.Timedelta = "90D",
     draws: int = 10_000,
     rng: RNGLike = None,
+    *,
+    lethality: TollFit | None = None,
 ) -> Outlook:
     """Forecast the counts from the end of the data on, as simulated futures.
 
@@ -339,11 +471,14 @@ def forecast(
         How many futures.
     rng : int, Generator or None
         Draws them.
+    lethality : LethalityFit, optional
+        What ``tempo.Lethality().fit(past)`` gave: each future then holds deaths too, drawn attack by attack. How many
+        attacks come and how deadly they are is taken to be independent, given the parameters of both.
 
     Returns
     -------
     Outlook
-        Starting at the end of the last bin.
+        Starting at the end of the last bin. Attacks are the same ones with lethality and without it.
 
     Raises
     ------
@@ -373,6 +508,21 @@ def forecast(
         )
     source = resolve(rng)
     paths = fit.simulate(len(starts), draws, source.generator)
+    deaths = deadliest = None
+    if lethality is not None:
+        total, largest = lethality.simulate_deaths(paths, source.generator)
+        deaths, deadliest = (
+            paths_array(total, starts, "deaths"),
+            paths_array(largest, starts, "deadliest"),
+        )
+        notes = tuple(dict.fromkeys((*notes, *lethality.provenance.notes)))
+        rule = _DRAWN_DATES.sub("", counts.rule)
+        if lethality.provenance.rule != rule:
+            text = (
+                f"Attacks are counted by the rule {rule!r}; how deadly they are was learned by the rule "
+                f"{lethality.provenance.rule!r}."
+            )
+            notes = (*notes, text)
     return Outlook(
         counts=paths_array(paths, starts),
         name=fit.name,
@@ -381,7 +531,10 @@ def forecast(
         cutoff=counts.end,
         bin_days=bin_days,
         seed=source.record,
+        deaths=deaths,
         notes=notes,
+        deadliest=deadliest,
+        toll="deaths" if lethality is None else lethality.toll,
     )
 
 
@@ -409,7 +562,9 @@ def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np
     return starts, np.asarray((ends - starts) / DAY, dtype=float)
 
 
-def paths_array(paths: NDArray[np.int64], starts: pd.DatetimeIndex) -> xr.DataArray:
+def paths_array(
+    paths: NDArray[np.int64], starts: pd.DatetimeIndex, name: str = "counts"
+) -> xr.DataArray:
     """Label simulated futures with their draws and times.
 
     Parameters
@@ -418,6 +573,8 @@ def paths_array(paths: NDArray[np.int64], starts: pd.DatetimeIndex) -> xr.DataAr
         Counts.
     starts : pandas.DatetimeIndex, length n_bins
         Bin starts.
+    name : str, default "counts"
+        What they are.
 
     Returns
     -------
@@ -428,7 +585,7 @@ def paths_array(paths: NDArray[np.int64], starts: pd.DatetimeIndex) -> xr.DataAr
         paths,
         dims=("draw", "time"),
         coords={"draw": np.arange(len(paths)), "time": starts.to_numpy()},
-        name="counts",
+        name=name,
     )
 
 

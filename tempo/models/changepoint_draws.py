@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from tempo.models import changepoint_paths
 from tempo.models.changepoint_grid import Grid
 from tempo.models.changepoint_posterior import Posterior
-from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, NORMAL
 
 __all__ = ["Partitions", "draw_rates", "most_probable", "sample"]
 
@@ -32,7 +32,7 @@ class Partitions:
         Which draw; first observed bin of the segment, and the one after its last.
     cell : ndarray of int
         Cell of the grid.
-    first, second : ndarray
+    first, second, third : ndarray
         Statistics of the segment.
     rate : ndarray
         A draw of its rate, per whole bin.
@@ -46,6 +46,7 @@ class Partitions:
     cell: Integers
     first: Floats
     second: Floats
+    third: Floats
     rate: Floats
     hazard: Integers
 
@@ -65,7 +66,7 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
     given = posterior.given(n_changes)
     cell = int(np.argmax(given.weights))
     if float(m) * m * (n_changes + 1) <= _VITERBI_STEPS:
-        first, second = grid.prior(cell)
+        first, second, third = grid.prior(cell)
         return np.asarray(
             changepoint_paths.most_probable(
                 grid.family,
@@ -75,6 +76,7 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
                 np.zeros(m),
                 first,
                 second,
+                third,
                 float(grid.size[cell]),
                 n_changes,
             )
@@ -92,7 +94,7 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
 
 def _viterbi(posterior: Posterior, cell: int, odds: float) -> Integers:
     bins, grid = posterior.bins, posterior.grid
-    first, second = grid.prior(cell)
+    first, second, third = grid.prior(cell)
     local = odds * bins.places
     return np.asarray(
         changepoint_paths.most_probable(
@@ -103,6 +105,7 @@ def _viterbi(posterior: Posterior, cell: int, odds: float) -> Integers:
             -np.log1p(local),
             first,
             second,
+            third,
             float(grid.size[cell]),
             -1,
         )
@@ -133,7 +136,7 @@ def sample(
             groups = [int(h) for h in np.unique(hazards[cells == cell])]
         else:
             step, (rest, offset), groups = 1, given.rest[cell], [-1]
-        first, second = grid.prior(cell)
+        first, second, third = grid.prior(cell)
         for group in groups:
             mine = np.flatnonzero((cells == cell) & ((hazards == group) | (group < 0)))
             draw, start = changepoint_paths.sample_partitions(
@@ -149,6 +152,7 @@ def sample(
                 np.full(mine.size, number or 0, dtype=np.int64),
                 first,
                 second,
+                third,
                 float(grid.size[cell]),
                 generator,
             )
@@ -161,33 +165,50 @@ def sample(
     same = draw[1:] == draw[:-1]
     end[:-1][same] = start[1:][same]
     cell_of = cells[draw].astype(np.int64)
-    one, two = _statistics(posterior, cell_of, start, end)
-    rate = draw_rates(grid, cell_of, one, two, generator)
-    return Partitions(draw, start, end, cell_of, one, two, rate, hazards.astype(np.int64))
+    one, two, three = _statistics(posterior, cell_of, start, end)
+    rate = draw_rates(grid, cell_of, one, two, three, generator)
+    return Partitions(draw, start, end, cell_of, one, two, three, rate, hazards.astype(np.int64))
 
 
 def _statistics(
     posterior: Posterior, cell: Integers, start: Integers, end: Integers
-) -> tuple[Floats, Floats]:
-    """Give the two statistics of segments, prior included."""
-    grid = posterior.grid
-    events = np.concatenate([[0.0], np.cumsum(posterior.bins.counts)])
-    exposed = np.concatenate([[0.0], np.cumsum(posterior.bins.exposure)])
+) -> tuple[Floats, Floats, Floats]:
+    """Give the three statistics of segments, prior included."""
+    grid, bins = posterior.grid, posterior.bins
+    events = np.concatenate([[0.0], np.cumsum(bins.counts)])
+    exposed = np.concatenate([[0.0], np.cumsum(bins.exposure)])
     n, e = events[end] - events[start], exposed[end] - exposed[start]
-    prior = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell]
+    first, second, third = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell].T
     if grid.family == NEGBIN:
-        return prior[:, 0] + grid.size[cell] * e, prior[:, 1] + n
+        return first + grid.size[cell] * e, second + n, third
     if grid.family == BERNOULLI:
-        return prior[:, 0] + n, prior[:, 1] + (end - start) - n
-    return prior[:, 0] + n, prior[:, 1] + e
+        return first + n, second + (end - start) - n, third
+    if grid.family == NORMAL:
+        kappa = first + e
+        squares = np.concatenate([[0.0], np.cumsum(bins.counts**2)])
+        within = np.maximum(squares[end] - squares[start] - n * n / e, 0.0)
+        beta = third + 0.5 * within + 0.5 * first * e / kappa * (n / e - second) ** 2
+        return kappa, (first * second + n) / kappa, beta
+    return first + n, second + e, third
 
 
 def draw_rates(
-    grid: Grid, cell: Integers, first: Floats, second: Floats, generator: np.random.Generator
+    grid: Grid,
+    cell: Integers,
+    first: Floats,
+    second: Floats,
+    third: Floats,
+    generator: np.random.Generator,
 ) -> Floats:
-    """Draw the rate of each segment given its two statistics."""
+    """Draw the rate of each segment given its statistics; of normal values, their mean."""
     if grid.family == GAMMA:
         return generator.gamma(first) / second
+    if grid.family == NORMAL:
+        shape = grid.size[cell] + 0.5 * first
+        precision = generator.gamma(shape) / third
+        return np.asarray(
+            second + generator.standard_normal(len(first)) / np.sqrt(first * precision)
+        )
     share = generator.beta(first, second)
     if grid.family == BERNOULLI:
         return share

@@ -193,7 +193,7 @@ class ChangepointsFit:
         _check_prob(prob)
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_segments", {})
         if prob not in tables:
-            days = float(self.counts.bin_days.mean())
+            days = float(np.mean(self._step_days))
             tables[prob] = segment_table(
                 self.parts, self.n_changes.to_numpy(), self._drawn, self._index, days, prob
             )
@@ -225,7 +225,7 @@ class ChangepointsFit:
                     "high": self._by_bin(high),
                 }
             )
-            table["per_day"] = table["mean"] / self.counts.bin_days
+            table["per_day"] = table["mean"] / self._step_days
             table.attrs = {"prob": prob}
             tables[prob] = table
         return tables[prob].copy()
@@ -463,12 +463,13 @@ class ChangepointsFit:
         return self.counts.bin_starts
 
     @property
-    def _bin_days(self) -> float:
-        return float(self.counts.bin_days.mean())
+    def _step_days(self) -> Floats:
+        """Days that a rate of 1 stands for."""
+        return self.counts.bin_days
 
     @property
     def _unit(self) -> tuple[str, float]:
-        days = self._bin_days
+        days = float(np.mean(self._step_days))
         if days < 27:
             return "in 30 days", 30 / days
         return ("a year", 1.0) if 360 < days < 370 else ("in each bin", 1.0)

@@ -115,7 +115,7 @@ def _number_pass(
 ) -> tuple[bool, Floats, Integers, Floats, Floats]:
     if backward:
         bins = bins.reversed
-    first, second = grid.prior(cell)
+    first, second, third = grid.prior(cell)
     enough, sums, offset, moments, segments = number_pass(
         grid.family,
         bins.counts,
@@ -123,6 +123,7 @@ def _number_pass(
         bins.places,
         first,
         second,
+        third,
         float(grid.size[cell]),
         log_odds,
         width,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
-from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, NORMAL
 
 __all__ = ["Bins", "Grid", "learned_odds", "learned_rates"]
 
@@ -32,6 +33,8 @@ class Bins:
         Where each observed bin stands in the whole series.
     n_bins : int
         Length of the whole series.
+    gaps : bool
+        Whether each exposure is a waiting time that its events ended, and not chosen beforehand.
     """
 
     counts: Floats
@@ -39,6 +42,7 @@ class Bins:
     places: Floats
     position: Integers
     n_bins: int
+    gaps: bool = False
 
     @classmethod
     def of(cls, counts: Floats, exposure: Floats) -> Bins:
@@ -95,7 +99,7 @@ class Grid:
     Attributes
     ----------
     family : int
-        ``GAMMA``, ``BERNOULLI`` or ``NEGBIN``.
+        ``GAMMA``, ``BERNOULLI``, ``NEGBIN`` or ``NORMAL``.
     shape, rate : ndarray, shape (cells,)
         Prior of the rate: Gamma, or Beta for Bernoulli.
     size : ndarray, shape (cells,)
@@ -106,6 +110,9 @@ class Grid:
         Odds of a change in a bin, and their log prior. With ``n_changes`` they only serve to simulate.
     n_changes : int or None
         The number of changes, where it is given.
+    third : ndarray, shape (cells,)
+        Gamma rate of the precision of normal values; ``shape`` is then the weight of the mean, ``rate`` the mean, and
+        ``size`` the Gamma shape less half that weight.
     """
 
     family: int
@@ -116,17 +123,35 @@ class Grid:
     odds: Floats
     log_odds_prior: Floats
     n_changes: int | None = None
+    third: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def hazard(self) -> Floats:
         """Probability of a change in each bin."""
         return self.odds / (1 + self.odds)
 
-    def prior(self, cell: int) -> tuple[float, float]:
-        """Give the two statistics of a segment that has seen nothing."""
+    def prior(self, cell: int) -> tuple[float, float, float]:
+        """Give the statistics of a segment that has seen nothing."""
+        first, second = float(self.shape[cell]), float(self.rate[cell])
         if self.family == NEGBIN:  # rate / size is beta prime, with mean shape / rate
-            return 1 + float(self.size[cell] * self.rate[cell]), float(self.shape[cell])
-        return float(self.shape[cell]), float(self.rate[cell])
+            return 1 + float(self.size[cell]) * second, first, 0.0
+        if self.family == NORMAL:
+            return first, second, float(self.third[cell])
+        return first, second, math.log(second) if self.family == GAMMA else 0.0
+
+    def only(self, cell: int, odds: Floats, log_odds_prior: Floats) -> Grid:
+        """Give a grid of one cell with other odds of a change."""
+        keep = slice(cell, cell + 1)
+        return replace(
+            self,
+            shape=self.shape[keep],
+            rate=self.rate[keep],
+            size=self.size[keep],
+            third=self.third[keep],
+            log_prior=np.zeros(1),
+            odds=odds,
+            log_odds_prior=log_odds_prior,
+        )
 
     def factors(self, places: Floats) -> tuple[Floats, Floats]:
         """Give the factors for a change and for none before each bin, shape (hazards, m).
@@ -140,9 +165,11 @@ class Grid:
         """Give the part of the log evidence that is the same for every partition."""
         y, e = bins.counts, bins.exposure
         if self.family == GAMMA:
-            return float(np.sum(xlogy(y, e) - gammaln(y + 1)))
+            return float(np.sum((0.0 if bins.gaps else xlogy(y, e)) - gammaln(y + 1)))
         if self.family == BERNOULLI:
             return 0.0
+        if self.family == NORMAL:
+            return -0.5 * math.log(2 * math.pi) * len(y)
         trials = self.size[cell] * e
         return float(np.sum(gammaln(y + trials) - gammaln(trials) - gammaln(y + 1)))
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from tempo.models.changepoint_predictive import (
     BERNOULLI,
     NEGBIN,
+    NORMAL,
     log_predictive,
+    normal_update,
     occam_factor,
     predict,
 )
@@ -39,6 +41,7 @@ def most_probable(
     log_stay: Floats,
     prior_first: float,
     prior_second: float,
+    prior_third: float,
     size: float,
     n_changes: int,
 ) -> Integers:
@@ -56,7 +59,7 @@ def most_probable(
     start = np.empty(m, dtype=np.int64)
     first = np.empty(m)
     second = np.empty(m)
-    log_second = np.empty(m)
+    third = np.empty(m)
     predictive = np.empty(m)
     score = np.empty((rows, m))
     live = 0
@@ -64,7 +67,7 @@ def most_probable(
         start[live] = t
         first[live] = prior_first
         second[live] = prior_second
-        log_second[live] = math.log(prior_second)
+        third[live] = prior_third
         for k in range(rows):
             if t == 0:
                 score[k, live] = 0.0 if k == 0 else -np.inf
@@ -74,7 +77,7 @@ def most_probable(
                 score[k, live] = best[k - 1, t] + log_change[t] if k > 0 else -np.inf
         live += 1
         common = predict(
-            family, counts[t], exposure[t], size, first, second, log_second, live, predictive
+            family, counts[t], exposure[t], size, first, second, third, live, predictive
         )
         for i in range(live):
             predictive[i] = math.log(max(predictive[i], 1e-300)) + common
@@ -94,13 +97,22 @@ def most_probable(
             for i in range(live):
                 short = best[0, t + 1] + log_change[t + 1] - score[0, i] - log_stay[t + 1]
                 gone = short > 0.0 and short > math.log(
-                    occam_factor(family, first[i], second[i], prior_first, prior_second)
+                    occam_factor(
+                        family,
+                        size,
+                        first[i],
+                        second[i],
+                        third[i],
+                        prior_first,
+                        prior_second,
+                        prior_third,
+                    )
                 )
                 if not gone:
                     start[kept] = start[i]
                     first[kept] = first[i]
                     second[kept] = second[i]
-                    log_second[kept] = log_second[i]
+                    third[kept] = third[i]
                     score[0, kept] = score[0, i]
                     kept += 1
             live = kept
@@ -132,6 +144,7 @@ def sample_partitions(
     column: Integers,
     prior_first: float,
     prior_second: float,
+    prior_third: float,
     size: float,
     generator: Any,
 ) -> tuple[Integers, Integers]:
@@ -201,7 +214,7 @@ def sample_partitions(
                 continue
             row = hazard if log_change.shape[0] > 1 else 0
             now = rest if step == 1 else hazard
-            one, two = prior_first, prior_second
+            one, two, three = prior_first, prior_second, prior_third
             log_weight = -log_rest[now - offset[s], s]
             reached = 0.0
             served = 0
@@ -209,10 +222,12 @@ def sample_partitions(
             last = -1
             for u in range(s + 1, m):
                 y, e = counts[u - 1], exposure[u - 1]
-                log_weight += log_predictive(family, size, one, two, y, e)
+                log_weight += log_predictive(family, size, one, two, three, y, e)
                 if family == NEGBIN:
                     one += size * e
                     two += y
+                elif family == NORMAL:
+                    one, two, three = normal_update(one, two, three, y)
                 elif family == BERNOULLI:
                     one += y
                     two += 1.0 - y

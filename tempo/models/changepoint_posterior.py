@@ -304,7 +304,7 @@ def _filter(
     begun: int,
     ends: Floats | None = None,
 ) -> tuple[Floats, Floats, State, Floats]:
-    first, second = grid.prior(cell)
+    first, second, third = grid.prior(cell)
     sums, lost, state, _, moments = filter_pass(
         grid.family,
         bins.counts,
@@ -314,6 +314,7 @@ def _filter(
         grid.odds,
         first,
         second,
+        third,
         float(grid.size[cell]),
         PRUNE,
         state,

@@ -1,7 +1,8 @@
 """Conjugate segments, one bin at a time: arrays in, arrays out.
 
 A segment's rate has a conjugate prior, so all that a run needs to carry are two numbers, here ``first`` and
-``second``, from which the predictive probability of the next bin follows in closed form.
+``second``, from which the predictive probability of the next bin follows in closed form. The normal needs a
+``third``; for ``GAMMA`` it holds the logarithm of ``second``, which spares the loops every other logarithm.
 
 ==============  =========================  ===================  ================================
 family          prior of a segment         each bin adds        one-step predictive
@@ -9,7 +10,13 @@ family          prior of a segment         each bin adds        one-step predict
 ``GAMMA``       rate ~ Gamma(a, b)         (count, exposure)    negative binomial
 ``BERNOULLI``   p ~ Beta(a, b)             (count, 1 - count)   Bernoulli
 ``NEGBIN``      p ~ Beta(a, b)             (size e, count)      beta negative binomial
+``NORMAL``      mean, precision ~          (1, value, squares)  Student's t
+                Normal-Gamma
 ==============  =========================  ===================  ================================
+
+For ``NORMAL``, ``first`` is the weight ``kappa`` of the mean, ``second`` the mean, ``third`` the Gamma rate ``beta``;
+the Gamma shape is ``size + first / 2``, so that ``size`` is the prior shape less half the prior weight (Murphy 2007,
+*Conjugate Bayesian analysis of the Gaussian distribution*). The values of ``NORMAL`` have exposure 1.
 
 Factors that are common to all partitions (``e^y / y!`` and the like) are left to the caller. Gaps between events,
 exponential given the rate, are the family ``GAMMA`` with a count of 1 and the gap as exposure.
@@ -30,7 +37,9 @@ __all__ = [
     "BERNOULLI",
     "GAMMA",
     "NEGBIN",
+    "NORMAL",
     "log_predictive",
+    "normal_update",
     "occam_factor",
     "predict",
     "predictive_moments",
@@ -39,7 +48,7 @@ __all__ = [
 
 type Floats = NDArray[np.float64]
 
-GAMMA, BERNOULLI, NEGBIN = 0, 1, 2
+GAMMA, BERNOULLI, NEGBIN, NORMAL = 0, 1, 2, 3
 
 _SMALL_COUNT = 8.0  # up to here a product beats two log gammas
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -165,27 +174,27 @@ def predict(
     size: float,
     first: Floats,
     second: Floats,
-    log_second: Floats,
+    third: Floats,
     n_runs: int,
     out: Floats,
 ) -> float:
     """Write each run's predictive probability of one bin, up to a common factor, and add the bin to the run.
 
-    Returns the log of that factor. ``log_second`` spares every other logarithm; it also makes rounding errors
-    cancel along a run.
+    Returns the log of that factor. That ``third`` holds the logarithm of ``second`` also makes rounding errors cancel
+    along a run.
     """
     if family == GAMMA:
         if count <= _SMALL_COUNT:
             for i in range(n_runs):
                 new = _log(second[i] + exposure)
-                out[i] = first[i] * log_second[i] - (first[i] + count) * new
-                log_second[i] = new
+                out[i] = first[i] * third[i] - (first[i] + count) * new
+                third[i] = new
                 second[i] += exposure
         else:
             for i in range(n_runs):
                 new = _log(second[i] + exposure)
-                out[i] = first[i] * log_second[i] - (first[i] + count) * new
-                log_second[i] = new
+                out[i] = first[i] * third[i] - (first[i] + count) * new
+                third[i] = new
                 second[i] += exposure
             _add_lgamma(out, n_runs, 1.0, first, second, 0.0, count)
             _add_lgamma(out, n_runs, -1.0, first, second, 0.0, 0.0)
@@ -195,6 +204,23 @@ def predict(
             out[i] = _log((first[i] if hit else second[i]) / (first[i] + second[i]))
         for i in range(n_runs):
             second[i] += 1.0 - count
+    elif family == NORMAL:
+        for i in range(n_runs):
+            kappa = first[i]
+            gap = count - second[i]
+            shape = size + 0.5 * kappa
+            old = third[i]
+            new = old + 0.5 * kappa * gap * gap / (kappa + 1.0)
+            log_old = _log(old)
+            out[i] = (
+                _lgamma(shape + 0.5)
+                - _lgamma(shape)
+                + 0.5 * (_log(kappa / (kappa + 1.0)) - log_old)
+                - (shape + 0.5) * (_log(new) - log_old)
+            )
+            first[i] = kappa + 1.0
+            second[i] += gap / (kappa + 1.0)
+            third[i] = new
     else:
         trials = size * exposure
         for i in range(n_runs):
@@ -216,15 +242,34 @@ def predict(
         for j in range(int(count)):
             for i in range(n_runs):
                 out[i] *= first[i] + j
-    if family != NEGBIN and count > 0.0:
+    if (family == GAMMA or family == BERNOULLI) and count > 0.0:
         for i in range(n_runs):
             first[i] += count
     return offset
 
 
 @njit(cache=True, error_model="numpy")
+def normal_update(
+    kappa: float, mean: float, beta: float, value: float
+) -> tuple[float, float, float]:
+    """Add a value to the three statistics of a normal segment."""
+    gap = value - mean
+    return (
+        kappa + 1.0,
+        mean + gap / (kappa + 1.0),
+        beta + 0.5 * kappa * gap * gap / (kappa + 1.0),
+    )
+
+
+@njit(cache=True, error_model="numpy")
 def log_predictive(
-    family: int, size: float, first: float, second: float, count: float, exposure: float
+    family: int,
+    size: float,
+    first: float,
+    second: float,
+    third: float,
+    count: float,
+    exposure: float,
 ) -> float:
     """Log predictive probability of one bin for one run, without factors common to all partitions."""
     if family == GAMMA:
@@ -235,6 +280,12 @@ def log_predictive(
         return value
     if family == BERNOULLI:
         return math.log((first if count > 0.0 else second) / (first + second))
+    if family == NORMAL:
+        shape = size + 0.5 * first
+        new = normal_update(first, second, third, count)[2]
+        value = math.lgamma(shape + 0.5) - math.lgamma(shape) - 0.5 * math.log(third)
+        value += 0.5 * math.log(first / (first + 1.0))
+        return value - (shape + 0.5) * math.log(new / third)
     trials = size * exposure
     return (
         math.lgamma(first + trials)
@@ -248,13 +299,39 @@ def log_predictive(
 
 @njit(cache=True, error_model="numpy")
 def occam_factor(
-    family: int, first: float, second: float, prior_first: float, prior_second: float
+    family: int,
+    size: float,
+    first: float,
+    second: float,
+    third: float,
+    prior_first: float,
+    prior_second: float,
+    prior_third: float,
 ) -> float:
     """Largest likelihood of a run over its marginal likelihood, at least 1.
 
     Whatever comes later, a run predicts it at most this much better than a fresh segment does, because its
     posterior density is at most this multiple of the prior density. That is what bounds the cost of dropping it.
+    Infinite for a normal run whose values are all equal, which must therefore be kept.
     """
+    if family == NORMAL:
+        n = first - prior_first
+        mean = second + (second - prior_second) * prior_first / max(n, 1.0)
+        apart = 0.5 * prior_first * n / first * (mean - prior_second) ** 2
+        squares = 2.0 * (third - prior_third - apart)
+        if squares <= 1e-9 * prior_third:
+            return np.inf
+        prior_shape = size + 0.5 * prior_first
+        shape = size + 0.5 * first
+        peak = -0.5 * n * (1.0 + math.log(squares / n))
+        marginal = (
+            math.lgamma(shape)
+            - math.lgamma(prior_shape)
+            + prior_shape * math.log(prior_third)
+            - shape * math.log(third)
+            + 0.5 * math.log(prior_first / first)
+        )
+        return math.exp(min(max(peak - marginal, 0.0), 600.0))
     n = first - prior_first
     e = second - prior_second
     if family == GAMMA:
@@ -283,13 +360,19 @@ def occam_factor(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rate_moments(family: int, size: float, first: float, second: float) -> tuple[float, float]:
-    """Give the mean and the mean square of a segment's rate in one whole bin, given its two statistics."""
+def rate_moments(
+    family: int, size: float, first: float, second: float, third: float
+) -> tuple[float, float]:
+    """Give the mean and the mean square of a segment's rate in one whole bin, given its statistics."""
     if family == GAMMA:
         return first / second, first * (first + 1.0) / (second * second)
     if family == BERNOULLI:
         total = first + second
         return first / total, first * (first + 1.0) / (total * (total + 1.0))
+    if family == NORMAL:
+        shape = size + 0.5 * first
+        spread = third / ((shape - 1.0) * first) if shape > 1.0 else np.inf
+        return second, second * second + spread
     mean = size * second / (first - 1.0)
     if first <= 2.0:
         return mean, np.inf
@@ -306,10 +389,13 @@ def predictive_moments(
     count: float,
     exposure: float,
 ) -> tuple[float, float, float, float]:
-    """Give P(less than the count), P(at most the count), mean and variance of the next bin over a mixture of runs."""
+    """Give P(less than the count), P(at most the count), mean and variance of the next bin over a mixture of runs.
+
+    For counts; normal values have no use for it.
+    """
     below, at, mean, square = 0.0, 0.0, 0.0, 0.0
     for i in range(first.size):
-        rate, rate_square = rate_moments(family, size, first[i], second[i])
+        rate, rate_square = rate_moments(family, size, first[i], second[i], 0.0)
         expected = rate * exposure
         mean += share[i] * expected
         if family == BERNOULLI:
@@ -324,7 +410,7 @@ def predictive_moments(
             log_mass = math.lgamma(count + trials) - math.lgamma(trials) - math.lgamma(count + 1.0)
         else:
             log_mass = count * math.log(exposure) - math.lgamma(count + 1.0)
-        log_mass += log_predictive(family, size, first[i], second[i], count, exposure)
+        log_mass += log_predictive(family, size, first[i], second[i], 0.0, count, exposure)
         mass = math.exp(log_mass)
         if mass == 0.0:
             hit = 1.0 if count > expected else 0.0

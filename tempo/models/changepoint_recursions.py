@@ -22,13 +22,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tempo.models.changepoint_predictive import occam_factor, predict, rate_moments
+from tempo.models.changepoint_predictive import NORMAL, occam_factor, predict, rate_moments
 
 __all__ = ["State", "filter_pass", "grown", "initial_state", "number_pass"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
-type State = tuple[Integers, Floats, Floats, Floats]
+type State = tuple[Integers, Floats, Floats, Floats, Floats]
 
 _PRUNE_EVERY = 8  # bins between two looks at which runs are still alive
 _NEGLIGIBLE = 1e-15  # posterior probabilities below this add nothing to a mean
@@ -37,12 +37,13 @@ _WINDOW_MARGIN = 50.0  # nats kept on top of the pruning level when numbers of c
 
 @njit(cache=True, error_model="numpy")
 def initial_state(n_columns: int) -> State:
-    """Give the state of a filter that has seen nothing: ``start, first, second, weight``."""
+    """Give the state of a filter that has seen nothing: ``start, first, second, weight, third``."""
     return (
         np.zeros(0, dtype=np.int64),
         np.zeros(0),
         np.zeros(0),
         np.zeros((n_columns, 0)),
+        np.zeros(0),
     )
 
 
@@ -67,6 +68,7 @@ def filter_pass(
     odds: Floats,
     prior_first: float,
     prior_second: float,
+    prior_third: float,
     size: float,
     prune: float,
     state: State,
@@ -78,17 +80,17 @@ def filter_pass(
     Parameters
     ----------
     family : int
-        ``GAMMA``, ``BERNOULLI`` or ``NEGBIN``.
+        ``GAMMA``, ``BERNOULLI``, ``NEGBIN`` or ``NORMAL``.
     counts, exposure : float array (m,)
         Observed bins only.
     change, stay : float array (hazards, m)
         Factor for a change, and for none, just before each bin. Not used for the very first bin of a series.
     odds : float array (hazards,)
         Smallest ratio of the two, that of a bin without a gap before it.
-    prior_first, prior_second : float
+    prior_first, prior_second, prior_third : float
         Prior of each segment.
     size : float
-        Size of the negative binomial; not used otherwise.
+        Size of the negative binomial, or what the normal needs beside its statistics; not used otherwise.
     prune : float
         A run is dropped when its share of the weight is below ``prune`` times the odds, under every hazard. Zero
         keeps all runs.
@@ -108,7 +110,7 @@ def filter_pass(
         For each bin, a bound on what the runs dropped after it could add to the evidence of everything, as a
         multiple of the part in which a segment begins at the next bin (at most a share of the evidence).
     state : tuple
-        Start, two statistics and share of the weight of each live run.
+        Start, two statistics, share of the weight, and third statistic of each live run.
     most : int
         Largest number of live runs.
     moments : float array (2, m + 1) or (2, 0)
@@ -123,14 +125,14 @@ def filter_pass(
     start = np.empty(capacity, dtype=np.int64)
     first = np.empty(capacity)
     second = np.empty(capacity)
-    log_second = np.empty(capacity)
+    third = np.empty(capacity)
     predictive = np.empty(capacity)
     weight = np.empty((n_columns, capacity))
     for i in range(live):
         start[i] = state[0][i]
         first[i] = state[1][i]
         second[i] = state[2][i]
-        log_second[i] = math.log(second[i])
+        third[i] = state[4][i]
         for c in range(n_columns):
             weight[c, i] = state[3][c, i]
     scale = np.ones(n_columns)
@@ -144,18 +146,18 @@ def filter_pass(
             start = grown(start, live, capacity)
             first = grown(first, live, capacity)
             second = grown(second, live, capacity)
-            log_second = grown(log_second, live, capacity)
+            third = grown(third, live, capacity)
             predictive = np.empty(capacity)
             keep = np.empty(capacity, dtype=np.bool_)
             weight = _widened(weight, live, capacity)
         start[live] = begun + t
         first[live] = prior_first
         second[live] = prior_second
-        log_second[live] = math.log(prior_second)
+        third[live] = prior_third
         live += 1
         most = max(most, live)
         offset = predict(
-            family, counts[t], exposure[t], size, first, second, log_second, live, predictive
+            family, counts[t], exposure[t], size, first, second, third, live, predictive
         )
         opening = begun + t == 0
         for c in range(n_columns):
@@ -173,7 +175,7 @@ def filter_pass(
                     share = 0.0
                     for c in range(n_columns):
                         share += ends[c, t + 1] * weight[c, i] * scale[c]
-                    mean, square = rate_moments(family, size, first[i], second[i])
+                    mean, square = rate_moments(family, size, first[i], second[i], third[i])
                     moments[0, start[i]] += share * mean
                     moments[1, start[i]] += share * square
                     moments[0, t + 1] -= share * mean
@@ -185,6 +187,20 @@ def filter_pass(
                 least = prune * odds[c] / scale[c]
                 for i in range(live):
                     keep[i] |= weight[c, i] >= least
+            if family == NORMAL:  # nothing bounds what a run of equal values may lead to
+                for i in range(live):
+                    keep[i] |= math.isinf(
+                        occam_factor(
+                            family,
+                            size,
+                            first[i],
+                            second[i],
+                            third[i],
+                            prior_first,
+                            prior_second,
+                            prior_third,
+                        )
+                    )
             kept = 0
             for i in range(live):
                 if keep[i]:
@@ -192,12 +208,21 @@ def filter_pass(
                         start[kept] = start[i]
                         first[kept] = first[i]
                         second[kept] = second[i]
-                        log_second[kept] = log_second[i]
+                        third[kept] = third[i]
                         for c in range(n_columns):
                             weight[c, kept] = weight[c, i]
                     kept += 1
                 else:
-                    occam = occam_factor(family, first[i], second[i], prior_first, prior_second)
+                    occam = occam_factor(
+                        family,
+                        size,
+                        first[i],
+                        second[i],
+                        third[i],
+                        prior_first,
+                        prior_second,
+                        prior_third,
+                    )
                     for c in range(n_columns):
                         lost[c, t] += weight[c, i] * scale[c] * (occam / odds[c] + 1.0)
             live = kept
@@ -208,7 +233,13 @@ def filter_pass(
     return (
         log_evidence,
         lost,
-        (grown(start, live, live), grown(first, live, live), grown(second, live, live), shares),
+        (
+            grown(start, live, live),
+            grown(first, live, live),
+            grown(second, live, live),
+            shares,
+            grown(third, live, live),
+        ),
         most,
         _running_sums(moments),
     )
@@ -248,6 +279,7 @@ def number_pass(
     places: Floats,
     prior_first: float,
     prior_second: float,
+    prior_third: float,
     size: float,
     log_odds: float,
     width: int,
@@ -260,7 +292,7 @@ def number_pass(
 
     Parameters
     ----------
-    family, counts, exposure, prior_first, prior_second, size
+    family, counts, exposure, prior_first, prior_second, prior_third, size
         As for :func:`filter_pass`.
     places : float array (m,)
         Weight of a change just before each bin.
@@ -301,7 +333,7 @@ def number_pass(
     start = np.empty(capacity, dtype=np.int64)
     first = np.empty(capacity)
     second = np.empty(capacity)
-    log_second = np.empty(capacity)
+    third = np.empty(capacity)
     predictive = np.empty(capacity)
     keep = np.empty(capacity)
     weight = np.zeros((width, capacity))  # number k of changes is in row k modulo width
@@ -317,17 +349,17 @@ def number_pass(
             start = grown(start, live, capacity)
             first = grown(first, live, capacity)
             second = grown(second, live, capacity)
-            log_second = grown(log_second, live, capacity)
+            third = grown(third, live, capacity)
             predictive = np.empty(capacity)
             keep = np.empty(capacity)
             weight = _widened(weight, live, capacity)
         start[live] = t
         first[live] = prior_first
         second[live] = prior_second
-        log_second[live] = math.log(prior_second)
+        third[live] = prior_third
         live += 1
         common = predict(
-            family, counts[t], exposure[t], size, first, second, log_second, live, predictive
+            family, counts[t], exposure[t], size, first, second, third, live, predictive
         )
         if t == 0:
             weight[0, 0] = predictive[0]
@@ -383,7 +415,7 @@ def number_pass(
                 for i in range(live):
                     share = ending * weight[row, i] * scale[row]
                     if share > 0.0:
-                        mean, square = rate_moments(family, size, first[i], second[i])
+                        mean, square = rate_moments(family, size, first[i], second[i], third[i])
                         segment_moments[0, k] += share * mean
                         segment_moments[1, k] += share * square
                         moments[0, start[i]] += share * mean
@@ -412,7 +444,7 @@ def number_pass(
                         start[kept] = start[i]
                         first[kept] = first[i]
                         second[kept] = second[i]
-                        log_second[kept] = log_second[i]
+                        third[kept] = third[i]
                         for k in range(low, high + 1):
                             weight[k % width, kept] = weight[k % width, i]
                     kept += 1

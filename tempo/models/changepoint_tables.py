@@ -16,7 +16,7 @@ from scipy.stats import nbinom, poisson
 from tempo.models.changepoint_draws import Partitions, most_probable, sample
 from tempo.models.changepoint_grid import Grid
 from tempo.models.changepoint_posterior import Posterior, solve
-from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN
+from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN, NORMAL
 from tempo.models.posterior import CHAINS, assemble
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def grid_table(parts: Sequence[Posterior]) -> pd.DataFrame:
 
 
 def _prior_mean(grid: Grid) -> Floats:
+    if grid.family == NORMAL:
+        return grid.rate
     return grid.shape / (grid.shape + grid.rate if grid.family == BERNOULLI else grid.rate)
 
 
@@ -183,16 +185,18 @@ def sensitivity(part: Posterior) -> pd.DataFrame:
     """Solve again under other priors; see ``ChangepointsFit.sensitivity``."""
     grid = part.grid
     cells = part.weights.sum(axis=1)
-    mean = math.exp(float(cells @ np.log(_prior_mean(grid))))
     hazard = float(part.weights.sum(axis=0) @ grid.hazard)
-    size = np.array([1 / float(cells @ (1 / grid.size))])
     rows = []
     for factor in (0.25, 1.0, 4.0):
         for shape in (0.5, 1.0, 2.0):
             h = min(factor * hazard, 0.5)
-            rate = shape * (1 - mean) / mean if grid.family == BERNOULLI else shape / mean
-            one = (np.array([value]) for value in (shape, rate))
-            prior = Grid(grid.family, *one, size, np.zeros(1), np.array([h / (1 - h)]), np.zeros(1))
+            prior = replace(
+                _with_shape(grid, cells, shape),
+                odds=np.array([h / (1 - h)]),
+                log_odds_prior=np.zeros(1),
+                n_changes=None,
+            )
+            rate = float(prior.rate[0])
             solved = solve(part.bins, prior)
             p = solved.number
             expected = float(p @ np.arange(p.size))
@@ -201,6 +205,21 @@ def sensitivity(part: Posterior) -> pd.DataFrame:
             )
     columns = ["hazard", "shape", "rate", "log_evidence", "expected_changes", "p_no_change"]
     return pd.DataFrame(rows, columns=[*columns, "most_probable"])
+
+
+def _with_shape(grid: Grid, weights: Floats, shape: float) -> Grid:
+    """Give one cell with this shape (for normal values: weight of the mean), the rest as the posterior has it."""
+    if grid.family == NORMAL:
+        spread = grid.size + 0.5 * grid.shape
+        alpha = float(weights @ spread)
+        beta = alpha * float(weights @ (grid.third / spread))
+        numbers = (shape, float(grid.rate[0]), alpha - 0.5 * shape, beta)
+    else:
+        mean = math.exp(float(weights @ np.log(_prior_mean(grid))))
+        rate = shape * (1 - mean) / mean if grid.family == BERNOULLI else shape / mean
+        numbers = (shape, rate, 1 / float(weights @ (1 / grid.size)), 0.0)
+    first, second, size, third = (np.array([value]) for value in numbers)
+    return replace(grid, shape=first, rate=second, size=size, third=third, log_prior=np.zeros(1))
 
 
 def posterior_tree(

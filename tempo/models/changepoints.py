@@ -11,7 +11,7 @@ A changepoint is labelled by the first bin of the new regime that was observed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from scipy.special import logsumexp
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
 from tempo.errors import DataError, OptionError
+from tempo.models.changepoint_events import fit_gaps, fit_severity
 from tempo.models.changepoint_fit import ChangepointsFit
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
 from tempo.models.changepoint_posterior import solve
@@ -33,6 +34,9 @@ __all__ = ["Changepoints"]
 
 type Floats = NDArray[np.float64]
 
+type Observation = Literal["poisson", "negbin", "bernoulli", "gaps", "severity"]
+
+_OBSERVATIONS = ("poisson", "negbin", "bernoulli", "gaps", "severity")
 _FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "bernoulli": BERNOULLI}
 _DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
 _NODES, _MORE_NODES = 14, 6
@@ -44,9 +48,12 @@ class Changepoints:
 
     Parameters
     ----------
-    observation : {"poisson", "negbin", "bernoulli"}
+    observation : {"poisson", "negbin", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
-        averaged over a grid. ``"bernoulli"``: whether a bin has an event at all (attack days).
+        averaged over a grid. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
+        exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and
+        rates are per day. ``"severity"``: log deaths of deadly attacks, normal with a mean and a spread of each
+        regime (Normal-Gamma prior), for ``Incidents`` or a Series with one toll for each attack.
     hazard : float, optional
         Probability that a new regime begins with any one bin. Left out, it is averaged over a grid: the expected
         number of changes in the series is exponential with mean 1, so that no change has prior probability 1/2, one
@@ -69,14 +76,14 @@ class Changepoints:
     -105.35
     """
 
-    observation: Literal["poisson", "negbin", "bernoulli"] = "poisson"
+    observation: Observation = "poisson"
     hazard: float | None = None
     rate_prior: tuple[float, float] | None = None
     n_changes: int | None = None
 
     def __post_init__(self) -> None:
-        if self.observation not in _FAMILIES:
-            known = ", ".join(repr(name) for name in _FAMILIES)
+        if self.observation not in _OBSERVATIONS:
+            known = ", ".join(repr(name) for name in _OBSERVATIONS)
             raise OptionError(f"observation is {self.observation!r}; expected one of {known}.")
         if self.hazard is not None and not (
             isinstance(self.hazard, int | float | np.floating) and 0 < self.hazard < 1
@@ -120,7 +127,7 @@ class Changepoints:
         Parameters
         ----------
         data : Incidents, Counts or Series
-            What happened. Incidents are counted by day. Bins that were not observed (missing, exposure 0)
+            What happened. Incidents are counted by day (not for ``"gaps"`` and ``"severity"``). Bins that were not observed (missing, exposure 0)
             contribute nothing and stay missing.
         method : {"exact"}
             There is only one.
@@ -132,7 +139,8 @@ class Changepoints:
         Returns
         -------
         ChangepointsFit
-            Evidence, number and dates of changes, rates, draws, forecasts.
+            Evidence, number and dates of changes, rates, draws, forecasts. For ``"gaps"`` and ``"severity"`` an
+            :class:`~tempo.models.changepoint_events.EventChangepointsFit`, which is read the same way.
 
         Raises
         ------
@@ -148,6 +156,10 @@ class Changepoints:
         """
         if method != "exact":
             raise OptionError(f"method is {method!r}; changepoints have an exact answer: 'exact'.")
+        if self.observation == "gaps":
+            return fit_gaps(self, data)
+        if self.observation == "severity":
+            return fit_severity(self, data)
         randomness = resolve(rng)
         series, notes = imputed_series(data, imputations, randomness.generator)
         bins = [self._bins(counts) for counts in series]
@@ -223,9 +235,7 @@ class Changepoints:
 def _with_number(grid: Grid, places: float, n_changes: int) -> Grid:
     """Keep one hazard that fits the number; it serves residual checks only."""
     odds = np.array([max(n_changes, 0.5) / max(places - n_changes, 1.0)])
-    return Grid(
-        grid.family, grid.shape, grid.rate, grid.size, grid.log_prior, odds, np.zeros(1), n_changes
-    )
+    return replace(grid, odds=odds, log_odds_prior=np.zeros(1), n_changes=n_changes)
 
 
 def _widened(grid: Grid, bins: Bins) -> Grid:
@@ -233,23 +243,13 @@ def _widened(grid: Grid, bins: Bins) -> Grid:
     odds, log_prior = grid.odds, grid.log_odds_prior
     middle = int(np.argmin(np.abs(grid.shape - 1) + np.abs(grid.shape / grid.rate - _centre(grid))))
     while True:
-        cell = Grid(
-            grid.family,
-            grid.shape[[middle]],
-            grid.rate[[middle]],
-            grid.size[[middle]],
-            np.zeros(1),
-            odds,
-            log_prior,
-        )
+        cell = grid.only(middle, odds, log_prior)
         weights = solve(bins, cell).weights
         more, more_prior = learned_odds(float(bins.places[1:].sum()), odds.size, _MORE_NODES)
         if weights[0, -1] < 1e-4 or more.size == 0:
             break
         odds, log_prior = np.append(odds, more), np.append(log_prior, more_prior)
-    return Grid(
-        grid.family, grid.shape, grid.rate, grid.size, grid.log_prior, odds, log_prior, None
-    )
+    return replace(grid, odds=odds, log_odds_prior=log_prior, n_changes=None)
 
 
 def _centre(grid: Grid) -> float:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tempo.errors import OptionError
-from tempo.models.explain_recursions import LANES, excitation, fill_cells, rising_factorials
+from tempo.models.explain_recursions import (
+    ANY_POWER,
+    LANES,
+    excitation,
+    fill_cells,
+    rising_factorials,
+)
 
 __all__ = ["ACCOUNTS", "ExplainPrior", "Grid", "account_weights", "evidence", "log_prior"]
 
@@ -28,11 +34,11 @@ MEMORY_REACH, MEMORY_STEP = 2.0, 0.5
 #: Branching ratios stand in the middle of so many equal parts of the material range.
 N_BRANCHING = 9
 #: Excess of the variance over the mean, against the mean, that the dispersions stand for at the mean count.
-EXCESS = (0.25, 1.0, 4.0, 16.0, 64.0)
+EXCESS = (0.25, 1.0)
 #: Levels reach from so many spreads below the overall mean to so many above.
 REACH_BELOW, REACH_ABOVE = 2.2, 1.8
-#: Finest division of the smallest material step: beyond some ten thousand events the grid gets no finer.
-MOST_PARTS = 40
+#: Finest division of the smallest material step: beyond some two thousand events the grid gets no finer.
+MOST_PARTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,8 @@ class ExplainPrior:
     half_life_days : float
         Median of the half-life of excitation (log-normal, cut off at two standard deviations).
     half_life_spread : float
-        Standard deviation of its logarithm. As stated, 90 % of half-lives lie between 1.5 and 8 days, so that nearly
-        all (95 %) of what an attack triggers comes within one to five weeks; Lewis et al. (2012) found two to six
+        Standard deviation of its logarithm. As stated, 90 % of half-lives lie between 1.3 and 7 days, so that nearly
+        all (95 %) of what an attack triggers comes within one to four weeks; Lewis et al. (2012) found two to six
         weeks at most in Iraq.
     level_spread : float
         Standard deviation of the logarithm of the overall rate that a baseline level implies (the level over 1 less
@@ -71,7 +77,7 @@ class ExplainPrior:
     change_ratio: float = 0.5
     least_branching: float = 0.2
     least_step: float = 2.0
-    half_life_days: float = 3.5
+    half_life_days: float = 3.0
     half_life_spread: float = 0.5
     level_spread: float = 1.8
     overdispersion: float = 0.5
@@ -125,7 +131,7 @@ class Grid:
     decay : ndarray
         The same, as decay per bin.
     halvings : ndarray of int
-        Logarithm to base 2 of each dispersion (0 for Poisson).
+        Logarithm to base 2 of each dispersion (0 for Poisson), or ``ANY_POWER`` where it is no power of 2.
     dispersion : ndarray
         0 is Poisson.
     """
@@ -168,21 +174,15 @@ class Grid:
         busiest = (
             float(np.convolve(counts, np.ones(window), "valid").max()) / window if window else 0.0
         )
-        wanted = min(0.25, 1.25 / math.sqrt(events + 1.0))
+        halvings, dispersion, excess = _dispersions(counts, mean) if spread else (*_POISSON, 0.0)
+        # What the events say of a level, where they come in more or less than Poisson numbers.
+        wanted = min(0.25, 1.25 / math.sqrt(events / (1.0 + excess) + 1.0))
         least = math.log(prior.least_step)
         width = min(max(1, math.ceil(least / wanted + 0.5)), MOST_PARTS)
         step = least / (width - 0.5)
         low = -math.ceil(REACH_BELOW * prior.level_spread / step)
         high = max(REACH_ABOVE * prior.level_spread, math.log(1.5 * max(busiest, 1e-9) / mean))
         offsets = step * np.arange(low, math.ceil(high / step) + 1)
-        halvings = np.zeros(1, dtype=np.int64)
-        dispersion = np.zeros(1)
-        if spread:
-            # Two that matter at the mean count; more where counts are large, until the spread equals the mean.
-            wide = [e / mean for i, e in enumerate(EXCESS) if i < 2 or EXCESS[i - 1] < mean]
-            powers = np.unique(np.clip(np.round(np.log2(wide)), -12, 7)).astype(np.int64)
-            halvings = np.concatenate([halvings, powers])
-            dispersion = np.concatenate([dispersion, 2.0**powers])
         parts = math.ceil(2 * MEMORY_REACH * prior.half_life_spread / MEMORY_STEP - 1e-9)
         memories = np.linspace(-MEMORY_REACH, MEMORY_REACH, parts + 1)
         half_lives = prior.half_life_days * np.exp(prior.half_life_spread * memories)
@@ -208,6 +208,31 @@ class Grid:
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the table: dispersions, memories, branchings, numbers of changes."""
         return len(self.dispersion), len(self.decay), len(self.branching), LANES
+
+
+#: Halvings and dispersion of Poisson alone.
+_POISSON = (np.zeros(1, dtype=np.int64), np.zeros(1))
+
+
+def _dispersions(counts: Floats, mean: float) -> tuple[Integers, Floats, float]:
+    """Give halvings and values of the dispersion, Poisson first, and how much the variance exceeds a large mean.
+
+    Few events say little of the dispersion: two powers of two, at which the variance is 1.25 and 2 times the mean. Many
+    a day say much: then the values lie as close as the data tell them apart, about what the differences from one bin
+    to the next show, which steps and contagion hardly touch.
+    """
+    before, after = counts[:-1], counts[1:]
+    square = float((before * after).sum())
+    if mean > 2.0 and square > 0.0:
+        shown = float((0.5 * (after - before) ** 2 - 0.5 * (after + before)).sum()) / square
+        if shown * mean > 0.5:
+            gap = min(0.5, max(0.1, 1.5 * math.sqrt(2.0 / len(counts))))
+            values = shown * np.exp(gap * np.arange(-3, 4))
+            halvings = np.concatenate([[0], np.full(len(values), ANY_POWER)]).astype(np.int64)
+            return halvings, np.concatenate([[0.0], values]), shown * mean
+    powers = np.unique(np.clip(np.round(np.log2(np.array(EXCESS) / mean)), -14, 7))
+    halvings = np.concatenate([[0], powers]).astype(np.int64)
+    return halvings, np.concatenate([[0.0], 2.0**powers]), 0.0
 
 
 def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None) -> Floats:

@@ -17,10 +17,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["LANES", "excitation", "fill_cells", "rising_factorials", "sample_paths"]
+__all__ = ["ANY_POWER", "LANES", "excitation", "fill_cells", "rising_factorials", "sample_paths"]
 
 #: Numbers of changes that are told apart: 0, 1, …, 7.
 LANES = 8
+
+#: Stands for the logarithm of a dispersion that is no power of 2: slower.
+ANY_POWER = 99
 
 #: Lanes may lie so many nats apart before the smaller one is no longer brought to 1 (and cannot matter).
 _APART = 400.0
@@ -84,12 +87,13 @@ def _likelihood(
 ) -> tuple[float, bool]:
     """Likelihood of one count at each level, up to a factor whose logarithm is given.
 
-    The dispersion is 0 or ``2 ** halvings``, so that its power is a chain of square roots or squares. ``gone`` holds
+    The dispersion is 0 or ``2 ** halvings``, so that its power is a chain of square roots or squares, except for large
+    counts and where ``halvings`` is ``ANY_POWER``. ``gone`` holds
     ``exp(-levels)`` for Poisson, and is work space otherwise. The second value tells whether the weights must be
     rescaled at once.
     """
     n_levels = levels.shape[0]
-    if count > 8.0 or weight * levels[n_levels - 1] + triggered > 30.0:
+    if halvings == ANY_POWER or count > 8.0 or weight * levels[n_levels - 1] + triggered > 30.0:
         # Centred on the best level, so that nothing overflows and something always survives.
         best = -np.inf
         for j in range(n_levels):
@@ -236,7 +240,7 @@ def fill_cells(
     branching : ndarray, shape (branchings,)
         Branching ratios.
     halvings, dispersion : ndarray, shape (dispersions,)
-        Dispersion is 0 (Poisson) or 2 to the power of ``halvings``.
+        Dispersion is 0 (Poisson), 2 to the power of ``halvings``, or anything if that is ``ANY_POWER``.
     levels : ndarray, shape (branchings, levels)
         Baseline levels per bin.
     prior : ndarray, shape (levels,)

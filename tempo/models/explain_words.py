@@ -16,9 +16,9 @@ DECIDED = 0.75
 #: What each account says.
 MEANING = {
     "constant": "a steady rate",
-    "changepoints": "a baseline that changed, without contagion",
+    "changepoints": "a changed baseline without contagion",
     "hawkes": "contagion on a steady baseline",
-    "hawkes+steps": "contagion on a baseline that changed",
+    "hawkes+steps": "contagion on a changed baseline",
 }
 
 

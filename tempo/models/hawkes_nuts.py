@@ -19,11 +19,12 @@ from numba import carray, cfunc, types
 from numpy.typing import NDArray
 
 from tempo.models import hawkes_daily as daily
+from tempo.models import hawkes_general as general
 from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_timestamps import log_posterior_of_times
 from tempo.models.posterior import CHAINS
 
-__all__ = ["NAMES", "Sampled", "interactive", "run_nutpie", "sample", "sample_times"]
+__all__ = ["NAMES", "Sampled", "interactive", "run_nutpie", "sample", "sample_block", "sample_times"]
 
 type Floats = NDArray[np.float64]
 
@@ -87,6 +88,31 @@ def _log_density_of_times(dim, place, gradient, value, data):  # type: ignore[no
         finite = finite and np.isfinite(slope[i])
     value[0] = found
     return 0 if finite else 4
+
+
+@cfunc(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+def _log_density_of_block(dim, place, gradient, value, data):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Answer a step of nutpie for the general model; the first number of its block is the block's length."""
+    block = carray(data, (int(carray(data, (1,), np.float64)[0]),), np.float64)
+    theta = np.empty(dim)
+    slope = np.empty(dim)
+    for i in range(dim):
+        theta[i] = place[i]
+    found = general.density(block, 1, theta, slope)
+    finite = np.isfinite(found)
+    for i in range(dim):
+        gradient[i] = slope[i]
+        finite = finite and np.isfinite(slope[i])
+    value[0] = found
+    return 0 if finite else 4
+
+
+@cfunc(types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+def _unchanged(dim, size, place, out, data):  # type: ignore[no-untyped-def] # noqa: ARG001 # pragma: no cover
+    """Answer nutpie for each draw that it keeps of the general model: the draw itself."""
+    for i in range(size):
+        out[i] = place[i]
+    return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +230,45 @@ def sample_times(
         rng=rng,
         progress=progress,
         cores=cores,
+    )
+
+
+def sample_block(
+    block: Floats,
+    start: Floats,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    progress: bool | None = None,
+    cores: int | None = None,
+) -> Sampled:
+    """Draw from the posterior of the general model with NUTS.
+
+    Parameters
+    ----------
+    block : ndarray of float
+        Data and prior, from ``hawkes_layout.pack``.
+    start : ndarray, shape (size,)
+        Where the chains begin.
+    draws, rng, progress, cores
+        As for ``sample``.
+
+    Returns
+    -------
+    Sampled
+        Unbounded parameters and sampler statistics.
+    """
+    return run_nutpie(
+        _log_density_of_block,
+        _unchanged,
+        block,
+        start,
+        draws=draws,
+        rng=rng,
+        progress=progress,
+        cores=cores,
+        names=[f"theta_{i}" for i in range(len(start))],
+        jitter=0.5,
     )
 
 

@@ -33,6 +33,13 @@ class HawkesPrior:
     * ``log(half-life)`` is normal around ``log(half_life_median_days)`` with sd ``half_life_log_sd``. The default puts
       90 % between one day and 26 days, the 2 to 6 weeks after which Lewis et al. (2012) saw excitation end.
     * The dispersion is half-normal with scale ``dispersion_sd``.
+    * Coefficients of a baseline that moves are normal with sd ``coefficient_sd`` for each standard deviation of their
+      column, or for half the distance where a column has two values. The default lets one standard deviation multiply
+      the baseline by 0.3 to 3.2, and an event that is either there or not by 0.1 to 10 (90 %).
+    * The exponent of a mark is normal around 0 with sd ``mark_exponent_sd``.
+    * Log levels of a histogram kernel step down by 0.5 from one to the next, with sd ``histogram_step_sd``: the smaller,
+      the smoother.
+    * Other kernels: see ``docs/hawkes.md``; their mean lag has the prior of the half-life.
 
     Attributes
     ----------
@@ -44,6 +51,12 @@ class HawkesPrior:
         Time in which the excitation halves; ``decay = log(2) / half-life``.
     dispersion_sd : float
         Excess variance of the negative binomial.
+    coefficient_sd : float
+        Effects of season, trend, steps and covariates on the log baseline.
+    mark_exponent_sd : float
+        How steeply productivity follows a mark.
+    histogram_step_sd : float
+        Roughness of a histogram kernel.
 
     Examples
     --------
@@ -57,6 +70,9 @@ class HawkesPrior:
     half_life_median_days: float = 5.0
     half_life_log_sd: float = 1.0
     dispersion_sd: float = 1.0
+    coefficient_sd: float = 0.7
+    mark_exponent_sd: float = 0.5
+    histogram_step_sd: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

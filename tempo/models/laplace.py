@@ -178,7 +178,8 @@ def _fit_pareto(excess: Floats) -> tuple[float, float]:
     grid = grid / (3.0 * quarter) + 1.0 / excess[-1]
     shapes = np.log1p(-grid[:, None] * excess).mean(axis=1)
     profile = n * (np.log(-grid / shapes) - shapes - 1.0)
-    share = 1.0 / np.exp(profile - profile[:, None]).sum(axis=1)
+    with np.errstate(over="ignore"):  # a node that is hopelessly worse than another has no share
+        share = 1.0 / np.exp(profile - profile[:, None]).sum(axis=1)
     share = np.where(share >= 10 * np.finfo(float).eps, share, 0.0)
     slope = float((grid * share / share.sum()).sum())
     shape = float(np.log1p(-slope * excess).mean())

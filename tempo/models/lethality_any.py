@@ -129,7 +129,8 @@ def grouped_posterior(
 ) -> AnyDraws:
     """Sample the chances of groups that share a Beta distribution.
 
-    ``chance_g ~ Beta(mean * weight, (1 - mean) * weight)``; the mean has the Beta ``prior``, the weight a log-normal one.
+    ``chance_g ~ Beta(mean * weight, (1 - mean) * weight)``; the mean has the Beta ``prior``, the weight a log-normal
+    one.
 
     Parameters
     ----------

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from tempo.models import severity_kernels as kernels
 from tempo.models import severity_tails as tails
+from tempo.models.hawkes_kernels_random import seeds
 from tempo.models.laplace import importance_resample
 from tempo.models.lethality_reading import Tolls
 
@@ -160,11 +162,13 @@ class TailDraws:
         return (self.family == tails.FAMILIES["power"][0]) & (self.theta[:, 0] <= 0.0)
 
     def _alike(self) -> list[tuple[str, int, NDArray[np.bool_]]]:
-        groups = []
+        groups: list[tuple[str, int, NDArray[np.bool_]]] = []
         for name, (code, _) in tails.FAMILIES.items():
             of_family = self.family == code
-            for x_min in np.unique(self.x_min[of_family]):
-                groups.append((name, int(x_min), of_family & (self.x_min == x_min)))
+            groups += [
+                (name, int(x_min), of_family & (self.x_min == x_min))
+                for x_min in np.unique(self.x_min[of_family])
+            ]
         return groups
 
 
@@ -189,6 +193,38 @@ def stacked(parts: list[TailDraws]) -> TailDraws:
         np.concatenate(
             [np.pad(p.body, ((0, 0), (0, width - p.body.shape[1])), mode="edge") for p in parts]
         ),
+    )
+
+
+def simulated_tolls(
+    tail: TailDraws, chance: Floats, attacks: Ints, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Simulate how many are killed in each cell of a table of attacks.
+
+    Parameters
+    ----------
+    tail : TailDraws, length s
+        One draw for each row.
+    chance : ndarray, shape (s,)
+        That an attack kills anyone.
+    attacks : ndarray of int, shape (s, n)
+        How many attacks.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    total, deadliest : ndarray of int64, shape (s, n)
+        Killed in all, and in the deadliest attack.
+    """
+    return kernels.simulate(
+        np.ascontiguousarray(attacks, dtype=np.int64),
+        chance,
+        tail.family,
+        tail.parameters(),
+        tail.x_min,
+        tail.body,
+        seeds(rng, len(tail)),
     )
 
 
@@ -406,7 +442,6 @@ def not_in_power(draws: TailDraws, tolls: Tolls) -> Floats:
 
 def _curvature(loss: Callable[[Floats], float], place: Floats, step: float = 1e-3) -> Floats:
     """Second derivatives by central differences."""
-
     p = len(place)
     hessian = np.empty((p, p))
     moves = step * np.eye(p)

@@ -28,11 +28,13 @@ from tempo.models.regime_recursions import backward, forward, stationary
 
 __all__ = [
     "RegimeData",
+    "excitation",
     "filter_naturally",
     "log_posterior",
     "n_natural",
     "n_theta",
     "ordered",
+    "pointwise",
     "prepare",
     "to_natural",
     "to_theta",
@@ -204,11 +206,11 @@ def to_theta(natural: Floats, k: int, negbin: bool, contagion: bool) -> Floats:
     jump = natural[2 * k : 2 * k + k * k].reshape(k, k)
     parts = [np.log(natural[:k])]
     if k > 1:
-        leave = natural[k : 2 * k]
+        leave = np.clip(natural[k : 2 * k], 1e-300, 1 - 1e-15)
         parts.append(np.log(leave) - np.log1p(-leave))
     if k > 2:
         for i in range(k):
-            others = np.log(np.delete(jump[i], i))
+            others = np.log(np.maximum(np.delete(jump[i], i), 1e-300))
             parts.append(others[1:] - others[0])
     dispersion, branching, kept = natural[2 * k + k * k :]
     if negbin:
@@ -330,6 +332,43 @@ def filter_naturally(
     share = stationary(leave, jump)[0]
     value = forward(table, index, leave, jump, stages, share, filtered, scales)
     return value + offset, table
+
+
+@njit(cache=True, error_model="numpy")
+def pointwise(
+    counts: Floats,
+    exposure: Floats,
+    constants: Floats,
+    times: Floats,
+    index: Ints,
+    history: Floats,
+    k: int,
+    stages: int,
+    negbin: bool,
+    contagion: bool,
+    natural: Floats,
+) -> Floats:
+    """Give the log probability of each bin given those before it; 0 where nobody watched."""
+    n = len(index)
+    scales = np.empty(n)
+    filter_naturally(
+        counts, exposure, constants, times, index, history, k, stages, negbin, contagion, natural,
+        np.empty((n, k * stages)), scales,
+    )  # fmt: skip
+    excited = np.zeros(len(counts))
+    if contagion:
+        excited = by_pair(excitation(history, natural[-1])[0], index, len(counts))
+    none = np.zeros((0, k))
+    table = log_table(counts, exposure, constants, excited, k, natural, none, none)
+    out = np.zeros(n)
+    for t in range(n):
+        u = index[t]
+        if u >= 0:
+            top = table[u, 0]
+            for i in range(1, k):
+                top = max(top, table[u, i])
+            out[t] = math.log(scales[t]) + top
+    return out
 
 
 @njit(cache=True, error_model="numpy")

@@ -230,12 +230,12 @@ def in_order(data: RegimeData, theta: Floats) -> Floats:
     ndarray, shape (p,)
         Unbounded parameters. Log ratios that were at their bounds may now be taken to another regime.
     """
-    k, _, negbin, contagion = data.shape
+    k = data.shape[0]
     if (np.diff(theta[:k]) >= 0).all():
         return theta
-    return to_theta(
-        ordered(to_natural(theta, k, negbin, contagion)[None], k)[0], k, negbin, contagion
-    )
+    natural = ordered(to_natural(theta, k, False, False)[None], k)[0]
+    rest = n_theta(k, False, False)
+    return np.concatenate([to_theta(natural, k, False, False), theta[rest:]])
 
 
 def covariance(

@@ -193,12 +193,11 @@ def mode(data: RegimeData, prior: Floats, optimum: Optimum) -> tuple[Floats, Flo
         Log posterior density there.
     """
     lower, upper = bounds(data)
-    k, stages, negbin, contagion = data.shape
+    k, _, negbin, contagion = data.shape
     # From a bound, a climb hardly gets away: start in the middle of what is not known.
     middle = _typical(data, prior)
-    tops = []
-    for start in (optimum.theta, np.where(optimum.free, optimum.theta, middle)):
-        tops.append(climb(data, np.clip(start, lower + 1e-3, upper - 1e-3), prior))
+    starts = (optimum.theta, np.where(optimum.free, optimum.theta, middle))
+    tops = [climb(data, np.clip(start, lower + 1e-3, upper - 1e-3), prior) for start in starts]
     theta, height, _ = max(tops, key=lambda top: top[1])
     theta = in_order(data, theta)
     free = np.ones(n_theta(k, negbin, contagion), dtype=bool)

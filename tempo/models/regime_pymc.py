@@ -1,7 +1,7 @@
 """The regime model as a PyMC model, hidden states summed out, for people who want to extend it.
 
-``Regimes.fit(method="nuts")`` samples the same density from ``regime_nuts`` without the seconds that compiling a PyTensor
-graph takes; a test holds the two together.
+``Regimes.fit(method="nuts")`` samples the same density from ``regime_nuts`` without the seconds that compiling a
+PyTensor graph takes; a test holds the two together.
 """
 
 from __future__ import annotations

@@ -402,7 +402,7 @@ def _tallied(values: ArrayLike) -> tuple[Floats, Floats]:
     if not len(given) or wrong.any():
         first = ", ".join(f"place {i}: {given[i]:g}" for i in np.flatnonzero(wrong)[:3])
         raise DataError(
-            f"{int(wrong.sum())} of {len(given)} numbers are not whole numbers from 1 up (first: {first or 'none given'}). "
+            f"{int(wrong.sum())} of {len(given)} numbers are not whole and positive (first: {first or 'none given'}). "
             "A tail says how many were killed in attacks that killed anyone: leave out zeros and unknown ones."
         )
     x, number_of = np.unique(given, return_counts=True)

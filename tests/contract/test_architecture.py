@@ -26,7 +26,11 @@ FLOORS = {
 }
 FIRST_FLOOR_WITH_MATPLOTLIB = 4
 #: The only modules that may import PyMC or nutpie; they in turn are imported inside the function that samples.
-SAMPLERS = {"tempo.models.hawkes_nuts", "tempo.models.hawkes_pymc"}
+SAMPLERS = {
+    "tempo.models.hawkes_nuts",
+    "tempo.models.hawkes_pymc",
+    "tempo.models.regime_pymc",
+}
 #: Too heavy to load before they are needed.
 WHEN_NEEDED = {"arviz", "nutpie", "pymc", "pytensor", "statsmodels", "typst"}
 MOST_LINES_OF_CODE = 400

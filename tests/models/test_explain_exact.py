@@ -20,7 +20,7 @@ from tempo.models.explain_grid import (
     log_choose,
     log_prior,
 )
-from tempo.models.explain_recursions import LANES, excitation, sample_paths
+from tempo.models.explain_recursions import ANY_POWER, LANES, excitation, sample_paths
 from tempo.models.explain_weighing import with_later_changes
 from tempo.models.observation import log_pmf
 
@@ -34,8 +34,8 @@ def small_grid(spread: bool = True, levels: int = 4, width: int = 2, rate: float
         branching=np.array([0.0, 0.4, 0.8]),
         half_lives_days=np.array([1.0, 4.0]),
         decay=np.log(2) / np.array([1.0, 4.0]),
-        halvings=np.array([0, -1, 2] if spread else [0]),
-        dispersion=np.array([0.0, 0.5, 4.0] if spread else [0.0]),
+        halvings=np.array([0, -1, 2, ANY_POWER] if spread else [0]),
+        dispersion=np.array([0.0, 0.5, 4.0, 0.3] if spread else [0.0]),
     )
 
 
@@ -104,9 +104,7 @@ def test_table_equals_enumeration_over_eight_bins() -> None:
     y = np.array([0, 0, 3, 1, 0, 2, 0, 0], dtype=float)
     grid = small_grid(levels=3, width=1)
     weight = np.array([1, 0.3, 1, 1, 1.7, 1, 1, 1])
-    np.testing.assert_allclose(
-        evidence(y, weight, grid), enumerated(y, weight, grid), atol=1e-9
-    )
+    np.testing.assert_allclose(evidence(y, weight, grid), enumerated(y, weight, grid), atol=1e-9)
 
 
 def test_missing_bins_change_nothing_but_the_decay_of_excitation() -> None:
@@ -149,7 +147,9 @@ def test_a_sure_segmentation_of_large_counts(dispersion) -> None:
     levels = np.repeat([100.0, 500.0, 60.0, 300.0], 40)
     best = log_pmf(y, levels, dispersion).sum() + math.log(0.25) + 3 * math.log(1 / 3)
     assert best - 1e-6 < table[3] < best + 0.1
-    constant = special.logsumexp([log_pmf(y, r, dispersion).sum() for r in grid.rates]) - math.log(4)
+    constant = special.logsumexp([log_pmf(y, r, dispersion).sum() for r in grid.rates]) - math.log(
+        4
+    )
     if constant > best - 650:
         assert table[0] == pytest.approx(constant, abs=1e-6)
     assert table[3] > table[:3].max() + 50
@@ -181,7 +181,9 @@ def test_later_changes_only_add_ways() -> None:
     y = np.array([1, 0, 2, 1], dtype=float)
     grid = small_grid(spread=False, levels=3, width=1)
     early = evidence(y, np.ones(4), grid, upto=2)
-    nothing_later = np.array([1.0, 1.0, 1e-300, 1e-300])  # observed, and all but empty: likelihood 1
+    nothing_later = np.array(
+        [1.0, 1.0, 1e-300, 1e-300]
+    )  # observed, and all but empty: likelihood 1
     whole = evidence(np.array([1.0, 0, 0, 0]), nothing_later, _quiet(grid))
     start = with_later_changes(
         evidence(np.array([1.0, 0, 0, 0]), np.ones(4), _quiet(grid), upto=2), 1, 3
@@ -193,7 +195,8 @@ def test_later_changes_only_add_ways() -> None:
 def _quiet(grid: Grid) -> Grid:
     """The same without contagion in effect, so that later bins can be made empty."""
     return Grid(
-        grid.rates, grid.prior, grid.width, np.zeros(3), grid.half_lives_days, grid.decay, grid.halvings, grid.dispersion
+        grid.rates, grid.prior, grid.width, np.zeros(3), grid.half_lives_days, grid.decay, grid.halvings,
+        grid.dispersion,
     )  # fmt: skip
 
 
@@ -280,7 +283,8 @@ def _truncated(rng: np.random.Generator, n: int, low: float, high: float) -> np.
 @pytest.mark.slow
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize(
-    "y", [[0, 0, 0, 1, 0, 2, 1, 3, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0], [0] * 8 + [1, 2, 2, 4, 1, 2, 3, 2]]
+    "y",
+    [[0, 0, 0, 1, 0, 2, 1, 3, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0], [0] * 8 + [1, 2, 2, 4, 1, 2, 3, 2]],
 )
 def test_grid_equals_monte_carlo_over_the_continuous_prior(y, smooth) -> None:
     """An independent sampler: parameters from the prior, averaged likelihoods; no grid, no recursion."""
@@ -297,7 +301,9 @@ def test_grid_equals_monte_carlo_over_the_continuous_prior(y, smooth) -> None:
     slack = 0.12 if smooth else 0.01  # nine branching ratios and five half-lives stand for all
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ACCOUNTS}
     for _ in range(batches):
-        number, branching, half_life, baseline = draw_from_prior(rng, n, draws, mean, grid, prior, smooth)
+        number, branching, half_life, baseline = draw_from_prior(
+            rng, n, draws, mean, grid, prior, smooth
+        )
         keep, state, logs = np.exp(-np.log(2) / half_life), np.zeros(draws), np.zeros(draws)
         for t in range(n):
             m = baseline[:, t] + branching * state
@@ -311,7 +317,7 @@ def test_grid_equals_monte_carlo_over_the_continuous_prior(y, smooth) -> None:
     for name in ACCOUNTS:
         part = np.concatenate(parts[name])
         error = part.std() / part.mean() / math.sqrt(len(part))
-        assert error < 0.03
+        assert error < 0.04
         assert exact[name] == pytest.approx(math.log(part.mean()), abs=slack + 3.5 * error), name
 
 
@@ -323,7 +329,9 @@ def test_stated_probabilities_are_right_that_often_over_the_prior() -> None:
     base = Grid.lay(np.full(n, 0.5), np.ones(n), 1.0, prior, spread=False)
     mean = (0.5 * n + 0.5) / n
     stated, hit, scores = [], [], []
-    number, branching, half_life, baseline = draw_from_prior(rng, n, truths, mean, base, prior, smooth=False)
+    number, branching, half_life, baseline = draw_from_prior(
+        rng, n, truths, mean, base, prior, smooth=False
+    )
     for i in range(truths):
         y, state, keep = np.empty(n), 0.0, math.exp(-math.log(2) / half_life[i])
         for t in range(n):
@@ -339,7 +347,12 @@ def test_stated_probabilities_are_right_that_often_over_the_prior() -> None:
     for j in range(4):  # each account
         error = math.sqrt((stated[:, j] * (1 - stated[:, j])).sum())
         assert abs((hit[:, j] - stated[:, j]).sum()) < 3.2 * error
-    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):  # each band of stated probability
+    for low, high in (
+        (0.0, 0.2),
+        (0.2, 0.5),
+        (0.5, 0.8),
+        (0.8, 1.01),
+    ):  # each band of stated probability
         inside = (stated >= low) & (stated < high)
         error = math.sqrt((stated[inside] * (1 - stated[inside])).sum())
         assert inside.sum() > 50

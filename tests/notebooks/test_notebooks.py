@@ -56,7 +56,7 @@ def test_it_says_again_what_is_stored(
     pair: tuple[nbformat.NotebookNode, nbformat.NotebookNode],
 ) -> None:
     stored, fresh = pair
-    assert _texts(fresh) == _texts(stored)
+    assert _texts(fresh) == _texts(stored), "if that is meant, run: make notebooks"
     assert any(_texts(stored))
 
 

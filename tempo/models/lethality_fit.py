@@ -1,0 +1,546 @@
+"""A lethality fit: chances with intervals, the comparison of tails, checks, and simulated tolls."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.rounding import interval, number, percent
+from tempo.errors import OptionError
+from tempo.models import lethality_tables as tables
+from tempo.models.lethality_any import AnyDraws
+from tempo.models.lethality_reading import Design, Tolls
+from tempo.models.lethality_tails import TailDraws, simulated_tolls
+from tempo.models.lethality_words import Words, limits, words_for
+from tempo.models.posterior import deal
+from tempo.models.provenance import Provenance
+from tempo.randomness import RNGLike, resolve
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from tempo.models.lethality import Lethality
+
+__all__ = ["Block", "Chance", "LethalityFit", "Record"]
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+#: Share of draws without a finite mean from which no mean is shown.
+MATERIAL = 0.01
+
+
+class Chance(float):
+    """A probability that knows its interval; everywhere else a plain number.
+
+    Attributes
+    ----------
+    low, high : float
+        Central interval of the probability itself, over the posterior.
+    prob : float
+        Content of the interval.
+    """
+
+    low: float
+    high: float
+    prob: float
+
+    @classmethod
+    def of(cls, draws: Floats, prob: float) -> Chance:
+        """Average the draws of a probability.
+
+        Parameters
+        ----------
+        draws : ndarray, shape (s,)
+            One for each posterior draw.
+        prob : float
+            Content of the interval.
+
+        Returns
+        -------
+        Chance
+            Their mean, which is the probability of the next event, and their quantiles.
+        """
+        chance = cls(draws.mean())
+        low, high = np.quantile(draws, tables.levels(prob))
+        chance.low, chance.high, chance.prob = float(low), float(high), prob
+        return chance
+
+    def __repr__(self) -> str:
+        return f"{percent(self)} ({percent(self.prob)} interval {limits(self.low, self.high)})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What was read from the incidents.
+
+    Attributes
+    ----------
+    tolls : Tolls
+        One interval for each attack.
+    dates : ndarray of datetime64, shape (n,)
+        First possible day.
+    group : ndarray of int, shape (n,)
+        Group of each attack.
+    groups : list of str
+        Names of the groups.
+    design_matrix : ndarray, shape (n, p)
+        Covariates; rows that lack one hold zeros.
+    used : ndarray of bool, shape (n,)
+        Attacks that have all covariates.
+    design : Design or None
+        How covariates are made.
+    """
+
+    tolls: Tolls
+    dates: NDArray[np.datetime64]
+    group: Ints
+    groups: list[str]
+    design_matrix: Floats
+    used: NDArray[np.bool_]
+    design: Design | None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of tolls, groups and covariates."""
+        digest = hashlib.sha256()
+        for values in (self.tolls.low, self.tolls.high, self.group, self.design_matrix):
+            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Joint draws under one family of tails, with its log evidence (of the tolls of attacks that killed)."""
+
+    tail: TailDraws
+    anyone: AnyDraws
+    log_evidence: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LethalityFit:
+    """A fitted lethality.
+
+    Attributes
+    ----------
+    model : Lethality
+        The specification.
+    label : str
+        What the attacks are.
+    provenance : Provenance
+        How to make it again; doubts as notes.
+    weights : dict of str to float
+        Weight of each family of tails.
+    draws : TailDraws
+        Posterior draws of the tail, families mixed.
+    chance : ndarray, shape (draws,)
+        Posterior draws of the chance that the next attack kills anyone.
+    khat : float
+        Quality of the importance weights, the worst of all: below 0.7 is good, minus infinity exact.
+    """
+
+    model: Lethality
+    label: str
+    provenance: Provenance
+    weights: dict[str, float]
+    draws: TailDraws = field(repr=False)
+    chance: Floats = field(repr=False)
+    khat: float
+    _any: AnyDraws = field(repr=False)
+    _blocks: dict[str, Block] = field(repr=False)
+    _record: Record = field(repr=False)
+    _comparison: pd.DataFrame = field(repr=False)
+
+    name: str = "Lethality"
+
+    # -- the next attack ---------------------------------------------------------------------------------------
+
+    def probability(
+        self,
+        at_least: int = 1,
+        *,
+        given: Mapping[str, object] | None = None,
+        prob: float = 0.9,
+    ) -> Chance:
+        """Give the probability that the next attack kills at least so many.
+
+        Parameters
+        ----------
+        at_least : int, default 1
+            How many.
+        given : mapping of str to object, optional
+            What is known about the attack: columns of the formula, and the group. Left out, it is one like those of
+            the data, whose mix is uncertain too.
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        Chance
+            A number with ``low``, ``high`` and ``prob``.
+
+        Raises
+        ------
+        OptionError
+            If the number is not whole, or ``given`` lacks what the formula needs.
+        """
+        return Chance.of(self._exceeds([at_least], given)[:, 0], prob)
+
+    def exceedance(
+        self,
+        at_least: Sequence[int] | None = None,
+        *,
+        given: Mapping[str, object] | None = None,
+        prob: float = 0.9,
+    ) -> pd.DataFrame:
+        """Tabulate the probability that the next attack kills at least k, for many k.
+
+        Parameters
+        ----------
+        at_least : sequence of int, optional
+            Numbers; left out, from 1 to ten times the largest toll, every observed one among them.
+        given : mapping of str to object, optional
+            As for ``probability``.
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``at_least``: ``probability, low, high``, and ``observed``, the share of the attacks of which
+            it is known; ``prob`` stands in ``attrs``.
+        """
+        if at_least is None:
+            top = 10.0 * max(self.record or 1, 10)
+            certain = self.tolls.low[self.tolls.some]
+            grid = np.concatenate([np.geomspace(1, top, 60).round(), [10.0, 100.0], certain])
+            at_least = [int(k) for k in np.unique(grid)]
+        chances = self._exceeds(at_least, given)
+        low, high = np.quantile(chances, tables.levels(prob), axis=0)
+        tolls = self._record.tolls
+        above = [int((tolls.low >= k).sum()) for k in at_least]
+        below = [int((tolls.high < k).sum()) for k in at_least]
+        known = np.add(above, below)
+        table = pd.DataFrame(
+            {
+                "probability": chances.mean(axis=0),
+                "low": low,
+                "high": high,
+                "observed": np.divide(
+                    above, known, out=np.full(len(known), np.nan), where=known > 0
+                ),
+            },
+            index=pd.Index(list(at_least), name="at_least"),
+        )
+        table.attrs["prob"] = prob
+        return table
+
+    def attacks_until(self, at_least: int, *, prob: float = 0.9) -> pd.Series:
+        """Give how many attacks it takes until one kills at least so many, that one included.
+
+        Parameters
+        ----------
+        at_least : int
+            How many; ``fit.record + 1`` asks for the next record.
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.Series
+            ``median, low, high``; infinite beyond a billion. There is no mean: it is infinite wherever the chance may
+            be as small as it likes.
+        """
+        chance = self._exceeds([at_least], None)[:, 0]
+        low, high = tables.levels(prob)
+        values = {
+            name: tables.first_success(chance, level)
+            for name, level in (("median", 0.5), ("low", low), ("high", high))
+        }
+        return pd.Series(values, name=f"attacks until one with {at_least} or more")
+
+    @property
+    def tolls(self) -> Tolls:
+        """What is known of the toll of each attack, as an interval."""
+        return self._record.tolls
+
+    @property
+    def record(self) -> int | None:
+        """Largest toll that is certain, or None where nobody is known to have been killed."""
+        certain = self._record.tolls.low
+        return int(certain.max()) if (certain >= 1).any() else None
+
+    @property
+    def without_mean(self) -> float:
+        """Posterior probability that the toll has no finite mean."""
+        return float(self.draws.endless_mean().mean())
+
+    def concentration(
+        self, top: float = 0.1, *, n_attacks: int | None = None, prob: float = 0.9, rng: RNGLike = 0
+    ) -> pd.Series:
+        """Give the share of all deaths that the deadliest attacks account for.
+
+        Parameters
+        ----------
+        top : float, default 0.1
+            Share of the attacks that killed, rounded up to whole attacks.
+        n_attacks : int, optional
+            Number of lethal attacks to look at; as many as were observed when left out.
+        prob : float, default 0.9
+            Content of the interval.
+        rng : int or Generator, default 0
+            Simulates.
+
+        Returns
+        -------
+        pandas.Series
+            ``observed`` (among attacks whose toll is known), and ``median, low, high`` of what the fit expects.
+        """
+        if not 0 < top < 1:
+            raise OptionError(f"top is {top!r}; expected a share between 0 and 1, such as 0.1.")
+        tolls = self._record.tolls
+        seen = tolls.low[tolls.some & tolls.exact]
+        n = n_attacks or max(len(seen), 1)
+        source = resolve(rng).generator
+        few = self.draws.take(deal(len(self.draws), 1_000, source))
+        drawn, _ = simulated_tolls(few, np.ones(1_000), np.ones((1_000, n), dtype=np.int64), source)
+        low, high = tables.levels(prob)
+        shares = tables.top_share(drawn.astype(float), top)
+        middle = np.quantile(shares, [0.5, low, high])
+        return pd.Series(
+            {
+                "observed": float(tables.top_share(seen[None], top)[0]) if len(seen) else math.nan,
+                "median": middle[0],
+                "low": middle[1],
+                "high": middle[2],
+            },
+            name=f"share of the deadliest {percent(top)}",
+        )
+
+    # -- what is behind it -------------------------------------------------------------------------------------
+
+    @cached_property
+    def tails(self) -> pd.DataFrame:
+        """Comparison of the families of tails.
+
+        One row for each, the heaviest first. ``weight``: what the fit uses. ``log_evidence`` and ``posterior``: log
+        marginal likelihood, and the probability that follows from it and equal prior ones. ``elpd``: expected log
+        predictive density by leave-one-out (its ``khat`` above 0.7: doubtful), ``difference`` from the best,
+        each with its standard error; ``pseudo_bma``: the weights that follow, by the Bayesian bootstrap.
+        """
+        table = self._comparison.assign(weight=pd.Series(self.weights))
+        return table[["weight", *self._comparison.columns]].sort_values("weight", ascending=False)
+
+    def groups(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate the chance of each group.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by group: ``attacks`` and ``lethal`` ones (of those known), ``probability, low, high``; the last
+            row, "a new one", is a group that was never seen. With covariates they are those of an average attack.
+        """
+        return tables.groups(self._any, self._record, prob)
+
+    def coefficients(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate what the covariates do to the odds that an attack kills anyone.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by column of the design: ``odds_ratio, low, high`` (posterior median and interval) and ``per``, the
+            step that it belongs to: a standard deviation of a number, or 1.
+        """
+        return tables.coefficients(self._any, self._record, prob)
+
+    def changes(self, prob: float = 0.9) -> pd.DataFrame:
+        """Look for changes of the chance that an attack kills anyone, by an exact product partition.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each attack of which it is known whether it killed, in order of dates: ``date``, ``lethal``,
+            ``change_probability`` (that a new regime begins with it), ``chance, low, high``. In ``attrs``: ``prob``
+            and ``changed``, the probability of any change, which is one half beforehand.
+        """
+        return tables.changes(self._record, prob)
+
+    def check(self, rng: RNGLike = 0) -> pd.DataFrame:
+        """Check the fit: shape of the tail, its largest toll, and the chance through time.
+
+        Parameters
+        ----------
+        rng : int or Generator, default 0
+            Simulates what the fit expects.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each check: statistic, threshold, passed, meaning.
+        """
+        return tables.checks(self, self._any, self._record, resolve(rng).generator)
+
+    @cached_property
+    def posterior(self) -> xr.DataTree:
+        """Draws of every family, with log-likelihood and data, as ArviZ expects them.
+
+        Parameters are named after their family, ``power_exponent``; ``tail`` is the family that each draw of the
+        mixture uses. Attacks of which nothing is known are not among the observed data.
+        """
+        return tables.datatree(self, self._any, self._blocks, self._record)
+
+    def summary(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate the posterior.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Content of the central interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Chances for the next attack and parameters of each family: mean, sd, low, high. The mean toll stands there
+            only if hardly any draw is without one.
+        """
+        return tables.summary(self, self._blocks, prob)
+
+    # -- futures -----------------------------------------------------------------------------------------------
+
+    def simulate(self, n_attacks: int, draws: int, rng: np.random.Generator) -> Ints:
+        """Simulate the tolls of the next attacks, uncertainty about parameters and tail included.
+
+        Parameters
+        ----------
+        n_attacks : int
+            How many attacks.
+        draws : int
+            How many times.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of int64, shape (draws, n_attacks)
+            Killed in each attack; one draw has one set of parameters.
+        """
+        return self.simulate_deaths(np.ones((draws, n_attacks), dtype=np.int64), rng)[0]
+
+    def simulate_deaths(self, attacks: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Simulate how many are killed in simulated attacks.
+
+        Parameters
+        ----------
+        attacks : ndarray of int, shape (draws, n_bins)
+            Attacks in each bin of each future.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        total, deadliest : ndarray of int64, shape (draws, n_bins)
+            Killed in each bin, and in the deadliest attack of each bin. A single toll is at most 10^12.
+        """
+        rows = deal(len(self.draws), len(attacks), rng)
+        return simulated_tolls(self.draws.take(rows), self.chance[rows], attacks, rng)
+
+    def describe(self) -> str:
+        """Say in a few sentences what was found.
+
+        Returns
+        -------
+        str
+            For a reader who is no statistician.
+        """
+        said, tolls = self.words, self._record.tolls
+        known = int((tolls.some | tolls.none).sum())
+        any_, ten = self.probability(1), self.probability(10)
+        text = (
+            f"The next attack {said.any} with probability {any_}; {int(tolls.some.sum())} of the {known} attacks did "
+            f"of which that is known. It {said.does} ten or more with probability {ten}."
+        )
+        if self.record is not None:
+            waiting = self.attacks_until(self.record + 1)
+            text += (
+                f" The largest known toll is {self.record}; one that exceeds it comes after "
+                f"{_span(waiting['low'], waiting['high'])} attacks (90 % interval)."
+            )
+        if self.without_mean > MATERIAL:
+            text += (
+                f" No mean is given: with probability {percent(self.without_mean)} the toll has none, because rare "
+                "attacks would dominate it."
+            )
+        return text
+
+    @property
+    def toll(self) -> str:
+        """What is counted: "deaths", "wounded"."""
+        return self.words.toll
+
+    @property
+    def words(self) -> Words:
+        """What to call the toll."""
+        return words_for(self.model.column)
+
+    def _exceeds(self, at_least: Sequence[int], given: Mapping[str, object] | None) -> Floats:
+        k = np.asarray(at_least, dtype=float)
+        if (k < 0).any() or (k != np.floor(k)).any():
+            raise OptionError(f"at_least is {list(at_least)!r}; expected whole numbers from 0 up.")
+        chance = (self.chance if given is None else self._given(given))[:, None]
+        return np.where(k == 0, 1.0, chance * self.draws.survival(np.maximum(k, 1.0)))
+
+    def _given(self, given: Mapping[str, object]) -> Floats:
+        record, model = self._record, self.model
+        design, group = record.design, model.group
+        if design is None and group is None:
+            raise OptionError(
+                f"given is {dict(given)!r}, but the fit has neither formula nor group: every attack is alike to it. "
+                "Fit tempo.Lethality(group=...) or formula=."
+            )
+        if group is not None and group not in given:
+            raise OptionError(
+                f"given holds {', '.join(map(repr, given)) or 'nothing'}; expected the group {group!r} too."
+            )
+        code = 0
+        if group is not None:
+            name = str(given[group])
+            code = record.groups.index(name) if name in record.groups else -1
+        row = np.zeros(0) if design is None else design.of(given)
+        return self._any.chance(row[None], np.array([code]))[:, 0]
+
+    def __repr__(self) -> str:
+        tolls = self._record.tolls
+        return (
+            f"LethalityFit: {self.words.any} {self.probability(1)}, 10 or more {self.probability(10)}; "
+            f"{int(tolls.some.sum())} of {len(tolls)} attacks"
+        )
+
+
+def _span(low: float, high: float) -> str:
+    return f"{number(low)} to over a billion" if math.isinf(high) else interval(low, high)
