@@ -51,7 +51,7 @@ def draw() -> Image.Image:
             tempo.Scenario.every("2-3 months", name="sporadic"),
             tempo.Scenario.escalation(heavy, rate_multiplier=(3, 8), name="escalation"),
         ]
-        analysis = analyse(heavy, as_of="2020-03-12", scenarios=scenarios)
+        analysis = analyse(heavy, as_of="2020-03-12", scenarios=scenarios, prior=[0.7, 0.3])
         daily = incidents.counts("1D", rng=7)
         charts = [
             tempo.plot_tempo(daily, shifts=tempo.Changepoints().fit(daily)),

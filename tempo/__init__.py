@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 #: Public name -> the module that holds it.
 _HOME = {
+    "Alarm": "tempo.models.changepoint_alarm",
     "Changepoints": "tempo.models.changepoints",
     "ConstantRate": "tempo.models.constant",
     "Counts": "tempo.data.counts",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from tempo.forecasting.scenarios import Scenario as Scenario
     from tempo.forecasting.weights import Weights as Weights
     from tempo.forecasting.weights import weigh as weigh
+    from tempo.models.changepoint_alarm import Alarm as Alarm
     from tempo.models.changepoint_shared import shared_changes as shared_changes
     from tempo.models.changepoints import Changepoints as Changepoints
     from tempo.models.constant import ConstantRate as ConstantRate

@@ -38,6 +38,7 @@ CASE_RULE = "killed > 0 or munitions >= 10"
 CASE_LABEL = "heavy strikes"
 CASE_QUESTION = "One heavy strike every two to three months, or the start of an escalation?"
 CASE_SCENARIOS = ("sporadic=2-3 months", "escalation=x3-8")
+CASE_PRIOR = (0.7, 0.3)
 
 _ESCALATION_ONSET = "30D"
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -186,7 +187,8 @@ def brief(
             if rule is None:
                 rule, label = CASE_RULE, label or CASE_LABEL
                 question = question or CASE_QUESTION
-                scenario = scenario or list(CASE_SCENARIOS)
+                if scenario is None:
+                    scenario, prior = list(CASE_SCENARIOS), prior or list(CASE_PRIOR)
         else:
             try:
                 incidents = tempo.read_incidents(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def tool(repository: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        "refresh_readme", repository / "tools" / "refresh_readme.py"
+        "refresh_readme", repository / ".ci" / "refresh_readme.py"
     )
     assert spec is not None
     assert spec.loader is not None

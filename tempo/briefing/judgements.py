@@ -260,7 +260,22 @@ def _scenario(analysis: Analysis, words: str) -> list[Judgement]:
         f"{verdict} {start}, {found.clause} that the {reading.name} scenario, rather than {rest}, describes the "
         f"present; assumptions of {percents(*_PRIOR_RANGE)} give {percents(reading.low, reading.high)}."
     )
+    sentence += _before_the_last_event(analysis, reading.name)
     return [Judgement(sentence, found, reading.low, reading.high, None)]
+
+
+def _before_the_last_event(analysis: Analysis, name: str) -> str:
+    """Say what the odds were before the last event, without which the question might not have been asked."""
+    counts = analysis.weights.counts
+    events = counts.index[counts.to_numpy(dtype=float) > 0]
+    if not len(events):
+        return ""
+    day = events[-1]
+    before = float(analysis.weights.history().loc[day, name])
+    after = float(analysis.weights.probabilities[name])
+    if abs(whole_percent(after) - whole_percent(before)) < 5:
+        return ""
+    return f" Before the {Noun.of(counts.label).one} of {long_date(day)} it stood at {percent(before)}."
 
 
 def _strength(log_factor: float) -> str:

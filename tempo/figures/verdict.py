@@ -93,7 +93,7 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
             caption=caption,
             height_mm=_ROW_MM * (below + 2),
             left_mm=_LEFT_MM,
-            right_mm=16.0,
+            right_mm=22.0,
             caption_from_mm=_LEFT_MM - 1.0,
         )
         ax.set_xlim(0, 1)

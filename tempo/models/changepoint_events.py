@@ -120,7 +120,7 @@ class EventChangepointsFit(ChangepointsFit):
         out.attrs = table.attrs
         return out
 
-    def update(self, counts: pd.Series | int) -> ChangepointsFit:
+    def update(self, counts: pd.Series | int) -> ChangepointsFit:  # noqa: ARG002
         """Refuse: the last stretch is not over, so that a new attack changes what was fitted before.
 
         Parameters
@@ -142,6 +142,22 @@ class EventChangepointsFit(ChangepointsFit):
             f"update takes bins, and observation={self.model.observation!r} has none. Fit again to all incidents: it "
             "takes milliseconds. Or use observation='poisson' on counts, which is updated by the day."
         )
+
+    def next_change(self, n_bins: int = 365) -> pd.Series:
+        """Give the distribution of the number of attacks until the next change.
+
+        Parameters
+        ----------
+        n_bins : int, default 365
+            How many later attacks (days with attacks, where times are not known).
+
+        Returns
+        -------
+        pandas.Series
+            P(at least one change by then), indexed by the number of attacks from 1 on.
+        """
+        found = super().next_change(n_bins)
+        return found.set_axis(pd.RangeIndex(1, n_bins + 1, name="attacks"))
 
     def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Simulate the days after the last one; a new regime may begin after each attack (each day with attacks).

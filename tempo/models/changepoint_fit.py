@@ -15,8 +15,9 @@ from scipy.special import logsumexp
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.errors import DataError, OptionError
+from tempo.models.changepoint_covariates import Covariates
 from tempo.models.changepoint_draws import Partitions, most_probable
-from tempo.models.changepoint_forecast import one_step, simulate
+from tempo.models.changepoint_forecast import one_step, simulate, waiting
 from tempo.models.changepoint_grid import Bins, Grid
 from tempo.models.changepoint_posterior import Posterior
 from tempo.models.changepoint_predictive import BERNOULLI
@@ -66,6 +67,8 @@ class ChangepointsFit:
         Choices and doubts, as sentences.
     added : tuple of Counts or int
         Bins that came by ``update``.
+    effects : Covariates or None
+        Estimated effects of season and formula; rates are then those of a bin whose covariates are average.
     """
 
     model: Changepoints
@@ -76,6 +79,7 @@ class ChangepointsFit:
     added: tuple[Counts | int, ...] = field(default=(), repr=False)
 
     name: str = "Changepoints"
+    effects: Covariates | None = field(default=None, repr=False)
 
     # ------------------------------------------------------------------ what was fitted
 
@@ -127,9 +131,10 @@ class ChangepointsFit:
 
     @cached_property
     def log_evidence(self) -> float:
-        """Log marginal likelihood of the counts, everything else averaged over."""
+        """Log marginal likelihood of the counts, everything else averaged over (covariates by Laplace's method)."""
         values = [part.log_evidence for part in self.parts]
-        return float(logsumexp(values) - math.log(len(values)))
+        occam = self.effects.occam if self.effects else 0.0
+        return float(logsumexp(values) - math.log(len(values))) + occam
 
     @cached_property
     def log_evidence_bound(self) -> float:
@@ -300,6 +305,9 @@ class ChangepointsFit:
             values = np.nan_to_num(values)
         if self._priors.family == BERNOULLI:
             values = np.minimum(values, 1.0)
+        if self.effects is not None:
+            starts = self._after(len(values))
+            exposure = exposure * np.exp(self.effects.design.matrix(starts) @ self.effects.mode)
         bins = Bins.of(values, exposure)
         return ChangepointsFit(
             self.model,
@@ -308,7 +316,51 @@ class ChangepointsFit:
             self.seed,
             self.notes,
             (*self.added, more),
+            effects=self.effects,
         )
+
+    def covariates(self, prob: float = _PROB) -> pd.DataFrame:
+        """Tabulate what season and formula do to the rate.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by covariate: ``factor`` by which one unit of it multiplies the rate, ``low``, ``high``, and
+            ``log_sd`` of its logarithm; empty without covariates.
+        """
+        _check_prob(prob)
+        if self.effects is None:
+            return pd.DataFrame(columns=["factor", "low", "high", "log_sd"], dtype=float)
+        return self.effects.table(prob)
+
+    def next_change(self, n_bins: int = 365) -> pd.Series:
+        """Give the distribution of the waiting time to the next change.
+
+        Parameters
+        ----------
+        n_bins : int, default 365
+            How many later bins.
+
+        Returns
+        -------
+        pandas.Series
+            P(at least one change from the end of the data to the end of each bin), by bin start. With a learned
+            hazard it is a mixture of geometric distributions, weighted by what the past says; it does not ask how
+            long the present regime has lasted.
+        """
+        if self._priors.n_changes is not None:
+            raise OptionError(
+                "with n_changes given, no more changes are to come. Leave n_changes out."
+            )
+        if n_bins < 1:
+            raise OptionError(f"n_bins is {n_bins}; expected at least 1.")
+        chance = np.mean([waiting(part, n_bins) for part in self.parts], axis=0)
+        return pd.Series(chance, index=self._after(n_bins), name="probability")
 
     def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Simulate the bins after the last one.
@@ -333,7 +385,11 @@ class ChangepointsFit:
         out = np.empty((draws, n_bins), dtype=np.int64)
         for i, part in enumerate(self.parts):
             mine = shares == i
-            out[mine] = simulate(part, n_bins, int(mine.sum()), rng)
+            number = int(mine.sum())
+            factors: Floats | float = 1.0
+            if self.effects is not None:
+                factors = self.effects.factors(self._after(n_bins), number, rng)
+            out[mine] = simulate(part, n_bins, number, rng, factors)
         return out
 
     # ------------------------------------------------------------------ judging and reporting
@@ -473,6 +529,11 @@ class ChangepointsFit:
         if days < 27:
             return "in 30 days", 30 / days
         return ("a year", 1.0) if 360 < days < 370 else ("in each bin", 1.0)
+
+    def _after(self, n_bins: int) -> pd.DatetimeIndex:
+        """Give the starts of the bins after the last one."""
+        step = pd.tseries.frequencies.to_offset(self.base.freq)
+        return pd.date_range(self.counts.end, periods=n_bins, freq=step, unit="us")
 
     def _by_bin(self, values: Floats) -> pd.Series:
         out = np.full(self.parts[0].bins.n_bins, np.nan)

@@ -13,7 +13,7 @@ from tempo.models.changepoint_posterior import PRUNE, Posterior
 from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, predictive_moments
 from tempo.models.changepoint_recursions import filter_pass, initial_state
 
-__all__ = ["current", "filtered", "fresh_rates", "now", "one_step", "simulate"]
+__all__ = ["current", "filtered", "fresh_rates", "now", "one_step", "simulate", "waiting"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -87,10 +87,24 @@ def current(
     return draw_rates(posterior.grid, cell, *statistics, generator), cell, odds
 
 
+def waiting(posterior: Posterior, n_bins: int) -> Floats:
+    """Give P(the next change has come by the end of each later bin), shape (n_bins,)."""
+    grid = posterior.grid
+    unseen = posterior.bins.n_bins - int(posterior.bins.position[-1]) - 1
+    places = np.ones(n_bins)
+    places[0] += unseen
+    stays = np.cumsum(np.log(grid.factors(places)[1]), axis=1)
+    return np.asarray(-posterior.weights.sum(axis=0) @ np.expm1(stays))
+
+
 def simulate(
-    posterior: Posterior, n_bins: int, draws: int, generator: np.random.Generator
+    posterior: Posterior,
+    n_bins: int,
+    draws: int,
+    generator: np.random.Generator,
+    factors: Floats | float = 1.0,
 ) -> NDArray[np.int64]:
-    """Simulate the whole bins after the last one, shape (draws, n_bins)."""
+    """Simulate the whole bins after the last one, shape (draws, n_bins), rates multiplied by ``factors``."""
     rate, cell, odds = current(posterior, draws, generator)
     grid = posterior.grid
     # Bins at the end that nobody watched are places for a change too.
@@ -102,7 +116,7 @@ def simulate(
         rate[changed] = fresh_rates(grid, cell[changed], generator)
         rates[:, t] = rate
     if grid.family == GAMMA:
-        return generator.poisson(rates).astype(np.int64)
+        return generator.poisson(rates * factors).astype(np.int64)
     if grid.family == BERNOULLI:
         return (generator.random(rates.shape) < rates).astype(np.int64)
     size = np.broadcast_to(grid.size[cell][:, None], rates.shape)

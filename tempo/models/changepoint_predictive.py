@@ -242,7 +242,7 @@ def predict(
         for j in range(int(count)):
             for i in range(n_runs):
                 out[i] *= first[i] + j
-    if (family == GAMMA or family == BERNOULLI) and count > 0.0:
+    if family < NEGBIN and count > 0.0:
         for i in range(n_runs):
             first[i] += count
     return offset

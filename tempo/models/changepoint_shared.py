@@ -170,8 +170,8 @@ def shared_changes(
         two, more = imputed_series(second, imputations, randomness.generator)
         if not one[0].bin_starts.equals(two[0].bin_starts):
             raise DataError(
-                f"the first series has {len(one[0])} bins from {one[0].bin_starts[0]:%Y-%m-%d}, the second {len(two[0])} "
-                f"from {two[0].bin_starts[0]:%Y-%m-%d}; expected the same bins. Cut both to a common window."
+                f"the first series has {len(one[0])} bins from {one[0].bin_starts[0]:%Y-%m-%d}, the second "
+                f"{len(two[0])} from {two[0].bin_starts[0]:%Y-%m-%d}; expected the same bins. Cut both to a common window."
             )
         number = max(len(one), len(two))
         pairs = [(_arrays(one[i % len(one)]), _arrays(two[i % len(two)])) for i in range(number)]
@@ -179,7 +179,7 @@ def shared_changes(
         if names[0] == names[1]:
             names = (f"{names[0]} (first)", f"{names[1]} (second)")
     solved = [_accounts(pair, kinds, overdispersed) for pair in pairs]
-    return _weighed(solved, names, one[0], prior_shared, tuple([*notes, *more]))
+    return _weighed(solved, names, one[0], prior_shared, (*notes, *more))
 
 
 def _arrays(counts: Counts) -> Placed:

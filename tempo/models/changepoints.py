@@ -22,6 +22,7 @@ from scipy.special import logsumexp
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
 from tempo.errors import DataError, OptionError
+from tempo.models.changepoint_covariates import Design, fit_covariates, formula_of
 from tempo.models.changepoint_events import fit_gaps, fit_severity
 from tempo.models.changepoint_fit import ChangepointsFit
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
@@ -64,6 +65,11 @@ class Changepoints:
         of the series. A vague prior hides changes; ``fit.grid`` shows the weights, ``fit.sensitivity()`` what they do.
     n_changes : int, optional
         Condition on this number of changes, all placements alike. The hazard is then not used.
+    season : {"week", "year"}, optional
+        Factors of the days of the week, or two waves over the year, estimated together with the changes. Poisson only.
+    formula : str, optional
+        Other covariates of the log rate, such as ``"years"`` (a trend) or ``"C(weekday) + rain"``: calendar columns
+        (``weekday``, ``years``, ``sin1``, ``cos1``, ``sin2``, ``cos2``) and those passed to ``fit``. Poisson only.
 
     Examples
     --------
@@ -80,6 +86,8 @@ class Changepoints:
     hazard: float | None = None
     rate_prior: tuple[float, float] | None = None
     n_changes: int | None = None
+    season: Literal["week", "year"] | None = None
+    formula: str | None = None
 
     def __post_init__(self) -> None:
         if self.observation not in _OBSERVATIONS:
@@ -108,6 +116,13 @@ class Changepoints:
             raise OptionError(
                 f"n_changes is {self.n_changes!r}; expected a whole number from 0 up, or None to average over it."
             )
+        if self.season not in {None, "week", "year"}:
+            raise OptionError(f"season is {self.season!r}; expected 'week', 'year' or None.")
+        if self._terms and self.observation != "poisson":
+            raise OptionError(
+                f"observation is {self.observation!r}; season and formula take 'poisson', whose exposure they multiply. "
+                "Leave them out, or use observation='poisson'."
+            )
         if self.n_changes is not None and self.hazard is not None:
             raise OptionError(
                 "hazard and n_changes are both given; a number of changes leaves nothing for the hazard to decide. "
@@ -121,20 +136,23 @@ class Changepoints:
         method: Literal["exact"] = "exact",
         rng: RNGLike = None,
         imputations: int = 20,
+        covariates: pd.DataFrame | None = None,
     ) -> ChangepointsFit:
         """Compute the posterior.
 
         Parameters
         ----------
         data : Incidents, Counts or Series
-            What happened. Incidents are counted by day (not for ``"gaps"`` and ``"severity"``). Bins that were not observed (missing, exposure 0)
-            contribute nothing and stay missing.
+            What happened. Incidents are counted by day (not for ``"gaps"`` and ``"severity"``). Bins that were not
+            observed (missing, exposure 0) contribute nothing and stay missing.
         method : {"exact"}
             There is only one.
         rng : int, Generator or None
             Draws dates that are known only to an interval; nothing else in a fit is random.
         imputations : int, default 20
             How many series to average over where dates are uncertain.
+        covariates : DataFrame, optional
+            What ``formula`` names: one row for each bin, indexed by its start.
 
         Returns
         -------
@@ -170,6 +188,15 @@ class Changepoints:
             ]
         notes = [*notes, *few_events_note(series[0], stacklevel=2)]
         grid = self._grid(bins[0])
+        effects = None
+        if self._terms:
+            starts, seen = series[0].bin_starts, np.zeros(len(series[0]), dtype=bool)
+            seen[bins[0].position] = True
+            design, matrix = Design.of(self._terms, starts, seen, covariates)
+            effects, _, doubts = fit_covariates(bins[0], grid, matrix, design)
+            factors = np.exp(effects.log_factors)
+            bins = [replace(b, exposure=b.exposure * factors[b.position]) for b in bins]
+            notes = [*notes, *doubts]
         parts = tuple(solve(b, grid) for b in bins)
         random = len(series) > 1
         return ChangepointsFit(
@@ -178,7 +205,12 @@ class Changepoints:
             base=series[0],
             seed=randomness.record if random else "",
             notes=tuple(notes),
+            effects=effects,
         )
+
+    @property
+    def _terms(self) -> str | None:
+        return formula_of(self.season, self.formula)
 
     def _bins(self, counts: Counts) -> Bins:
         values = counts.to_numpy(dtype=float)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numba import config
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
@@ -110,7 +110,7 @@ def draw_levels(weighing: Weighing, account: str, rng: np.random.Generator) -> L
             uniforms[here],
         )
 
-    with ThreadPoolExecutor(min(os.process_cpu_count() or 1, 8)) as pool:
+    with ThreadPoolExecutor(min(int(config.NUMBA_NUM_THREADS), 8)) as pool:
         list(pool.map(draw, np.unique(outer)))
     # Unobserved bins carry on the level before them; those before the first observed one take its level.
     source = np.searchsorted(seen, np.arange(values.shape[1]), side="right") - 1

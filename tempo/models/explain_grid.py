@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numba import config
 from numpy.typing import NDArray
 from scipy import special
 
@@ -262,7 +262,7 @@ def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None
     quiet = cells % len(grid.branching) == 0
     memory = (cells // len(grid.branching)) % len(grid.decay)
     cells = cells[~quiet | (memory == 0)]  # without contagion the memory means nothing
-    workers = min(os.process_cpu_count() or 1, 8) if len(seen) * len(cells) > 5_000 else 1
+    workers = min(int(config.NUMBA_NUM_THREADS), 8) if len(seen) * len(cells) > 5_000 else 1
 
     def fill(part: Integers) -> None:
         fill_cells(

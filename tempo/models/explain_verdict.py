@@ -82,6 +82,14 @@ class Verdict:
         The choices behind the weights.
     provenance : Provenance
         What it was made from.
+
+    Examples
+    --------
+    >>> import tempo
+    >>> days = pd.date_range("2020-01-01", periods=240, freq="1D")
+    >>> verdict = tempo.explain(pd.Series([0, 0, 0, 1] * 30 + [1, 2] * 60, index=days), rng=1)
+    >>> verdict.top, len(verdict.segments)
+    ('changepoints', 2)
     """
 
     counts: Counts
@@ -236,7 +244,7 @@ class Verdict:
         scores = pd.DataFrame(
             {"log_score": values}, index=pd.Index(ACCOUNTS, name="account", dtype=object)
         )
-        scores["against_constant"] = scores["log_score"] - scores.loc["constant", "log_score"]
+        scores["against_constant"] = values - values[ACCOUNTS.index("constant")]
         scores["bins"] = n_seen - kept
         return scores
 
@@ -382,17 +390,25 @@ class Verdict:
         spread = dispersion[:, None]
         means, here = means[:, seen], values[None, seen]
         centre = weights @ means
-        full = {
-            "below": weights @ counting.cdf(here - 1, means, spread),
-            "at": weights @ counting.cdf(here, means, spread),
-            "centre": centre,
-            "variance": weights @ (counting.variance(means, spread) + means**2) - centre**2,
-        }
-        columns = {name: np.full(len(values), np.nan) for name in full}
-        for name, part in full.items():
-            columns[name][seen] = part
+        variance = weights @ (counting.variance(means, spread) + means**2) - centre**2
+        below = weights @ counting.cdf(here - 1, means, spread)
+        at = weights @ counting.cdf(here, means, spread)
+
+        def whole(part: Floats) -> Floats:
+            column = np.full(len(values), np.nan)
+            column[seen] = part
+            return column
+
         stream = spawn(np.random.default_rng(self._entropy), len(ACCOUNTS) + 1)[-1]
-        return count_checks(values, self.counts.exposure.to_numpy(), *columns.values(), stream)
+        return count_checks(
+            values,
+            self.counts.exposure.to_numpy(),
+            whole(below),
+            whole(at),
+            whole(centre),
+            whole(variance),
+            stream,
+        )
 
     # ------------------------------------------------------------------ words
 

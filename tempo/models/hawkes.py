@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,15 @@ from tempo.models.hawkes_fitting import (
     pooled_diagnostics,
     pooled_stats,
     remarks,
+    remarks_on,
 )
+from tempo.models.hawkes_general_data import general_engines
+from tempo.models.hawkes_general_engine import GeneralEngine
+from tempo.models.hawkes_general_fit import GeneralHawkesFit
+from tempo.models.hawkes_layout import OBSERVATIONS
 from tempo.models.hawkes_posterior import HawkesPrior
+from tempo.models.hawkes_shapes import KINDS
+from tempo.models.hawkes_terms import check_steps
 from tempo.models.hawkes_timestamps import TimestampEngine
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.models.provenance import Provenance
@@ -41,27 +49,48 @@ class Hawkes:
 
     In bins (the default for dates), with ``e_t`` the observed days of bin ``t`` and lags in bins,
 
-        Y_t | past ~ Poisson(m_t) or NegBin(m_t, variance m_t + dispersion m_t^2)
-        m_t = e_t baseline + branching sum_k h_k Y_{t-k},   h_k = (1 - exp(-decay w)) exp(-decay w (k - 1)),
+        Y_t | past ~ Poisson(m_t) or NegBin(m_t, variance m_t + dispersion m_t^2) or a hurdle
+        m_t = e_t baseline_t + branching sum_k h_k Y_{t-k} + sum_j response_j sum_k h_jk Z_{j,t-k}
 
-    with ``w`` the days in a bin; in continuous time (for timestamps) the intensity is
-    ``baseline + branching sum_i decay exp(-decay (t - t_i))``. Baseline and decay are per day, whatever the bins. A bin
-    that nobody watched enters the history as its conditional mean. Attacks before the first bin are not known, so the
-    excitation starts at zero.
+    with a kernel ``h`` that sums to one, ``h_k = (1 - exp(-decay w)) exp(-decay w (k - 1))`` if it is exponential and a
+    bin has ``w`` days, and inputs ``Z_j`` that excite but are not modelled. In continuous time (for timestamps) the
+    intensity is ``baseline + branching sum_i decay exp(-decay (t - t_i))``. Baseline and decay are per day, whatever the
+    bins. A bin that nobody watched enters the history as its conditional mean. Without a ``history``, the excitation
+    starts at zero.
 
     Parameters
     ----------
-    kernel : {"exponential"}
-        How the excitation fades.
-    baseline : {"constant"}
-        How the rate of attacks that nothing triggered moves.
-    observation : {"poisson", "negbin"}
-        How counts scatter around their mean.
+    kernel : {"exponential", "sum_exponential", "power", "gamma", "histogram"}
+        How the excitation fades; the page "Hawkes models: choosing and reading one" has the equations.
+    baseline : str
+        How the rate of attacks that nothing triggered moves: "constant", "weekly", "yearly", "trend", or a formula for
+        its logarithm, such as ``"1 + weekday + season + trend + curfew"``. ``weekday``, ``season`` (two yearly waves) and
+        ``trend`` (years) are made by tempo; other names are columns of ``covariates``. A formula is code: take none from
+        strangers.
+    observation : {"poisson", "negbin", "hurdle", "hurdle-poisson", "hurdle-negbin"}
+        How counts scatter around their mean. A hurdle says whether a day has attacks, with probability
+        ``1 - exp(-m_t / day_size)``, and then how many: geometric (plain "hurdle"), Poisson or negative binomial, each
+        without its zero and with mean ``day_size``.
     time : {"auto", "daily", "continuous"}
-        ``"auto"`` takes continuous time only where every incident has a time of day and no two coincide; the choice and
-        its reason are on the fit.
+        ``"auto"`` takes continuous time only where every incident has a time of day and no two coincide, and the model
+        is an exponential kernel on a constant baseline; the choice and its reason are on the fit.
     prior : HawkesPrior
         Proper and stated; used by "nuts" and "laplace".
+    baseline_steps : sequence of dates
+        First days of new levels of the baseline.
+    components : {2, 3}
+        Exponentials of "sum_exponential".
+    lag_edges : sequence of int
+        For "histogram": first lag (in bins) of each level, and the first lag beyond the last. The first is 1.
+    longest_lag_days : float, default 365
+        Where "power" and "gamma" end.
+    delay_days : float, default 0
+        Days after an attack before it excites anything.
+    mark : str, optional
+        Column of the incidents on which productivity depends: an attack with mark ``x`` weighs
+        ``(1 + x)^mark_exponent``, divided by the mean of that over all attacks whose mark is known.
+    input_kernel : {"shared", "own"}
+        Whether inputs fade like the attacks or have kernel parameters of their own.
 
     Notes
     -----
@@ -78,47 +107,98 @@ class Hawkes:
     {'baseline': 0.17, 'branching_ratio': 0.51, 'decay': 0.3}
     """
 
-    kernel: Literal["exponential"] = "exponential"
-    baseline: Literal["constant"] = "constant"
-    observation: Literal["poisson", "negbin"] = "poisson"
+    kernel: Literal["exponential", "sum_exponential", "power", "gamma", "histogram"] = "exponential"
+    baseline: str = "constant"
+    observation: Literal["poisson", "negbin", "hurdle", "hurdle-poisson", "hurdle-negbin"] = (
+        "poisson"
+    )
     time: Literal["auto", "daily", "continuous"] = "auto"
     prior: HawkesPrior = field(default_factory=HawkesPrior)
+    baseline_steps: tuple[Any, ...] = ()
+    components: int = 2
+    lag_edges: tuple[int, ...] = (1, 2, 4, 8, 15, 31, 61)
+    longest_lag_days: float = 365.0
+    delay_days: float = 0.0
+    mark: str | None = None
+    input_kernel: Literal["shared", "own"] = "shared"
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("kernel", self.kernel, ("exponential",)),
-            ("baseline", self.baseline, ("constant",)),
-            ("observation", self.observation, ("poisson", "negbin")),
+            ("kernel", self.kernel, tuple(KINDS)),
+            ("observation", self.observation, tuple(OBSERVATIONS)),
             ("time", self.time, ("auto", "daily", "continuous")),
+            ("input_kernel", self.input_kernel, ("shared", "own")),
+            ("components", self.components, (2, 3)),
         ):
             if value not in known:
-                raise OptionError(f"{name} is {value!r}; expected one of {', '.join(known)}.")
+                raise OptionError(
+                    f"{name} is {value!r}; expected one of {', '.join(map(str, known))}."
+                )
         if not isinstance(self.prior, HawkesPrior):
             raise OptionError(
                 f"prior is {self.prior!r}; expected tempo.models.hawkes_posterior.HawkesPrior(...)."
             )
-        if self.time == "continuous" and self.observation == "negbin":
+        if not isinstance(self.baseline, str) or not self.baseline.strip():
             raise OptionError(
-                "a negative binomial describes counts in bins, and in continuous time there are none. Use "
-                "time='daily', or observation='poisson'."
+                f"baseline is {self.baseline!r}; expected 'constant', 'weekly', 'yearly', 'trend' or a formula such as "
+                "'1 + season + trend'."
             )
+        object.__setattr__(self, "baseline_steps", check_steps(self.baseline_steps))
+        edges = tuple(self.lag_edges)
+        if len(edges) < 2 or edges[0] != 1 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+            raise OptionError(
+                f"lag_edges are {edges}; expected whole numbers that rise from 1, such as (1, 2, 4, 8, 15, 31, 61)."
+            )
+        object.__setattr__(self, "lag_edges", edges)
+        if not (self.longest_lag_days >= 2 and 0 <= self.delay_days < 3_650):
+            raise OptionError(
+                f"longest_lag_days is {self.longest_lag_days!r} and delay_days {self.delay_days!r}; expected at least "
+                "2, and 0 or more."
+            )
+        if self.time == "continuous" and self._needs_bins():
+            raise OptionError(
+                f"{self._needs_bins()} is for counts in bins, and in continuous time there are none. Use time='daily', "
+                "or the exponential kernel on a constant baseline with observation='poisson'."
+            )
+
+    def _needs_bins(self) -> str:
+        """Say which choice goes beyond continuous time, or nothing."""
+        if self.observation != "poisson":
+            return f"observation={self.observation!r}"
+        return self._beyond_the_basics()
+
+    def _beyond_the_basics(self) -> str:
+        """Say which choice needs the general engine, or nothing."""
+        choices = {
+            f"kernel={self.kernel!r}": self.kernel != "exponential",
+            f"baseline={self.baseline!r}": self.baseline not in {"constant", "1"},
+            "baseline_steps": bool(self.baseline_steps),
+            f"observation={self.observation!r}": self.observation not in {"poisson", "negbin"},
+            "delay_days": self.delay_days > 0,
+            "mark": self.mark is not None,
+        }
+        return next((name for name, chosen in choices.items() if chosen), "")
 
     def fit(
         self,
-        data: Incidents | pd.Series,
+        data: Incidents | pd.Series | Sequence[Incidents | pd.Series],
         *,
         method: Literal["nuts", "laplace", "mle"] = "nuts",
         rng: RNGLike = None,
         imputations: int = 20,
         draws: int = 1_000,
         progress: bool | None = None,
+        covariates: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
+        inputs: Mapping[str, Incidents | pd.Series] | Sequence[Mapping[str, Any]] | None = None,
+        history: Incidents | pd.Series | Sequence[Incidents | pd.Series] | None = None,
     ) -> HawkesFit:
         """Fit the model.
 
         Parameters
         ----------
         data : Incidents, Counts or Series
-            What happened. Incidents are counted by day, or taken as timestamps (see ``time``).
+            What happened. Incidents are counted by day, or taken as timestamps (see ``time``). A list holds several
+            independent series (countries, years) that share all parameters.
         method : {"nuts", "laplace", "mle"}
             Sampling; Laplace approximation with Pareto-smoothed importance resampling, which falls back to sampling
             when its k-hat passes 0.7; or maximum likelihood.
@@ -131,6 +211,14 @@ class Hawkes:
             Posterior draws in each of four chains.
         progress : bool, optional
             Progress bar of the sampler; left out, only in interactive use.
+        covariates : DataFrame, optional
+            Columns that the baseline uses, indexed by date; they must cover every bin.
+        inputs : mapping of str to Incidents or Series, optional
+            Processes that excite this one and are not modelled (strikes by the other side). An input can only excite:
+            what calms belongs to ``covariates``.
+        history : Incidents, Counts or Series, optional
+            Attacks before the data, which excite but are not scored; it ends where the data begin. With a list of
+            series, ``covariates``, ``inputs`` and ``history`` may be lists too.
 
         Returns
         -------
@@ -151,23 +239,44 @@ class Hawkes:
         if draws < 50:
             raise OptionError(f"draws is {draws}; expected at least 50 for each of four chains.")
         randomness = resolve(rng)
-        chosen, reason = self._choose_time(data)
-        if chosen == "continuous":
+        given = {"covariates": covariates, "inputs": inputs, "history": history}
+        general = isinstance(data, (list, tuple)) or any(v is not None for v in given.values())
+        chosen, reason = self._choose_time(data, general=general)
+        general = general or bool(self._beyond_the_basics())
+        engines: list[Any]
+        if general:
+            series = list(data) if isinstance(data, (list, tuple)) else [cast("pd.Series", data)]
+            found, notes = general_engines(
+                self,
+                series,
+                imputations=imputations,
+                rng=randomness.generator,
+                covariates=_for_each("covariates", covariates, len(series)),
+                inputs=_for_each("inputs", inputs, len(series)),
+                history=_for_each("history", history, len(series)),
+            )
+            engines, notes = list(found), [reason, *notes]
+        elif chosen == "continuous":
             assert isinstance(data, Incidents)
-            engines: list[Engine] = [TimestampEngine.of(data)]
+            engines = [TimestampEngine.of(data)]
             notes = [reason]
         else:
-            series, notes = imputed_series(data, imputations, randomness.generator)
-            engines = [BinnedEngine(counts, self.observation == "negbin") for counts in series]
+            assert not isinstance(data, (list, tuple))
+            counted, notes = imputed_series(
+                cast("pd.Series", data), imputations, randomness.generator
+            )
+            engines = [BinnedEngine(counts, self.observation == "negbin") for counts in counted]
             notes = [reason, *notes]
         notes += few_events_note(engines[0].counts, stacklevel=2)
         parts = fit_each(
             self, engines, method, draws, spawn(randomness.generator, len(engines)), progress
         )
-        diagnostics = pooled_diagnostics(self, parts)
+        diagnostics = pooled_diagnostics(self, parts, logarithms=not general)
         notes += doubts(diagnostics, method, stacklevel=2)
-        notes += remarks(engines[0].optimum) if method == "mle" else []
-        fit = HawkesFit(
+        if method == "mle":
+            notes += remarks_on(engines[0]) if general else remarks(engines[0].optimum)
+        kind = GeneralHawkesFit if general else HawkesFit
+        fit = kind(
             model=self,
             counts=engines[0].counts,
             provenance=Provenance.of(
@@ -273,15 +382,22 @@ class Hawkes:
         )
 
     def _choose_time(
-        self, data: Incidents | pd.Series
+        self, data: Any, *, general: bool
     ) -> tuple[Literal["daily", "continuous"], str]:
-        if not isinstance(data, Incidents):
+        if not isinstance(data, Incidents) and not (
+            isinstance(data, (list, tuple)) and all(isinstance(d, Incidents) for d in data)
+        ):
             if self.time == "continuous":
                 raise OptionError(
                     "time='continuous' needs the time of each incident, and counts have none. Pass Incidents, or use "
                     "time='daily'."
                 )
             return "daily", "Time is in bins, because counts were given."
+        beyond = self._needs_bins() or ("what is known beside the incidents" if general else "")
+        if general and self.time == "continuous":
+            raise OptionError(
+                "covariates, inputs, history and several series are for counts in bins. Use time='daily'."
+            )
         if self.time == "daily":
             return "daily", "Time is in days, as asked."
         obstacle = TimestampEngine.obstacle(data)
@@ -291,11 +407,22 @@ class Hawkes:
                     f"time='continuous' is not possible: {obstacle}. Use time='daily'."
                 )
             return "continuous", "Time is continuous, as asked."
-        if self.observation == "negbin":
-            return "daily", "Time is in days, because a negative binomial describes counts in bins."
+        if beyond:
+            return "daily", f"Time is in days, because {beyond} is for counts in bins."
         if obstacle:
             return "daily", f"Time is in days, because {obstacle}."
         return (
             "continuous",
             "Time is continuous, because every incident has a time of day and no two coincide.",
         )
+
+
+def _for_each(name: str, given: Any, n: int) -> list[Any]:
+    """Give one item for each series: the same for all, or those of a list."""
+    if isinstance(given, (list, tuple)):
+        if len(given) != n:
+            raise OptionError(f"{name} has {len(given)} items for {n} series; expected one for each.")
+        return list(given)
+    if given is not None and n > 1 and name == "history":
+        raise OptionError("history is one series for several; give a list with one for each.")
+    return [given] * n

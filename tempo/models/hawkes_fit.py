@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["HawkesFit"]
+__all__ = ["HawkesFit", "require_prob"]
 
 type Floats = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ class HawkesFit:
             Columns low and high. Maximum likelihood: for the branching ratio by profile likelihood, which may reach 0,
             for the others from standard errors of the logarithm. Posteriors: central intervals.
         """
-        _check_prob(prob)
+        require_prob(prob)
         names = self.parameter_names
         if self.method != "mle":
             limits = np.quantile(self.chains, [(1 - prob) / 2, (1 + prob) / 2], axis=(0, 1))
@@ -225,7 +225,7 @@ class HawkesFit:
         self, rows: NDArray[np.int64], function: Callable[[Engine, Floats], NDArray[np.generic]]
     ) -> Floats:
         """Apply a function to draws, each with the series that it belongs to; rows keep their order."""
-        flat = self.chains.reshape(-1, 4)
+        flat = self.chains.reshape(-1, self.chains.shape[-1])
         origin = np.tile(self.origin, self.chains.shape[0])[rows]
         if len(self.engines) == 1:
             return np.asarray(function(self.engines[0], flat[rows]))
@@ -269,7 +269,7 @@ class HawkesFit:
             Indexed by bin, in attacks per day: ``intensity`` (mean), ``low``, ``high``, and ``baseline``, the part that
             nothing triggered. ``attrs["prob"]`` is the probability.
         """
-        _check_prob(prob)
+        require_prob(prob)
         baseline, triggered = self._expected
         return reading.intensity_table(self.counts, baseline, triggered, prob)
 
@@ -288,7 +288,7 @@ class HawkesFit:
             ``high`` of the triggered, and ``probability`` that an attack of that bin was triggered. ``attrs`` holds
             ``share``, ``share_low`` and ``share_high`` of all attacks, and ``prob``.
         """
-        _check_prob(prob)
+        require_prob(prob)
         baseline, triggered = self._expected
         return reading.triggered_table(self.counts, baseline, triggered, prob)
 
@@ -425,6 +425,13 @@ class HawkesFit:
         return f"HawkesFit({self.method}, {self.time}: {parts}; {self.counts.events} events in {self.nobs} bins)"
 
 
-def _check_prob(prob: float) -> None:
+def require_prob(prob: float) -> None:
+    """Refuse what is no probability.
+
+    Parameters
+    ----------
+    prob : float
+        As passed by a user.
+    """
     if not 0 < prob < 1:
         raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from tempo.errors import ConvergenceWarning
 from tempo.models.hawkes_engine import Diagnostics, Engine
+from tempo.models.hawkes_layout import Layout
 from tempo.models.hawkes_mle import Optimum
+from tempo.models.hawkes_peaks import GeneralOptimum
 from tempo.models.hawkes_reading import LARGEST_RHAT, MOST_DIVERGING
 from tempo.models.laplace import KHAT_LIMIT
 from tempo.models.posterior import CHAINS
@@ -22,7 +24,7 @@ from tempo.models.posterior import CHAINS
 if TYPE_CHECKING:
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["Part", "doubts", "fit_each", "pooled_diagnostics", "pooled_stats", "remarks"]
+__all__ = ["Part", "doubts", "fit_each", "pooled_diagnostics", "pooled_stats", "remarks", "remarks_on"]
 
 type Floats = NDArray[np.float64]
 
@@ -35,8 +37,8 @@ class Part:
 
     Attributes
     ----------
-    chains : ndarray, shape (4, draws, 4)
-        Draws of the natural parameters.
+    chains : ndarray, shape (4, draws, p)
+        Draws of the natural parameters (of the unbounded ones, for the general engine).
     diagnostics : Diagnostics
         How the engine did.
     stats : dict
@@ -89,7 +91,9 @@ def fit_each(
     return parts
 
 
-def pooled_diagnostics(model: Hawkes, parts: Sequence[Part]) -> Diagnostics:
+def pooled_diagnostics(
+    model: Hawkes, parts: Sequence[Part], *, logarithms: bool = True
+) -> Diagnostics:
     """Judge all series together: chains by what they pooled, everything else by its worst.
 
     Parameters
@@ -98,6 +102,8 @@ def pooled_diagnostics(model: Hawkes, parts: Sequence[Part]) -> Diagnostics:
         The specification.
     parts : sequence of Part
         From ``fit_each``.
+    logarithms : bool, default True
+        Chains are compared by their logarithms; False where they are unbounded already.
 
     Returns
     -------
@@ -109,8 +115,10 @@ def pooled_diagnostics(model: Hawkes, parts: Sequence[Part]) -> Diagnostics:
         return worst
     from arviz_stats.base import array_stats
 
-    p = 4 if model.observation == "negbin" else 3
-    theta = np.log(np.concatenate([part.chains[:, :, :p] for part in parts], axis=1))
+    theta = np.concatenate([part.chains for part in parts], axis=1)
+    if logarithms:
+        p = 4 if model.observation == "negbin" else 3
+        theta = np.log(theta[:, :, :p])
     theta = np.moveaxis(theta, -1, 0)
     return dataclasses.replace(
         worst,
@@ -151,7 +159,7 @@ def _posterior(
         found = engine.laplace(model.prior, CHAINS * kept, rng)
         if found.khat <= KHAT_LIMIT:
             return Part(
-                found.draws.reshape(CHAINS, kept, 4),
+                found.draws.reshape(CHAINS, kept, -1),
                 Diagnostics(
                     "laplace",
                     khat=found.khat,
@@ -183,13 +191,9 @@ def _scatter(engine: Engine, kept: int, rng: np.random.Generator) -> Part:
     # Where the normal approximation is poor it wanders to where the data say no: 12 is nearly five standard errors.
     near = engine.total_log_likelihood(theta) > optimum.llf - 12.0
     chosen = theta[near][:wanted] if near.any() else optimum.theta[None]
-    parameters = np.exp(chosen[np.arange(wanted) % len(chosen)])
-    if optimum.at_boundary:
-        parameters[:, 1] = 0.0
-    if optimum.parameters[3] == 0.0:
-        parameters[:, 3] = 0.0
+    parameters = optimum.settle(chosen[np.arange(wanted) % len(chosen)])
     return Part(
-        parameters.reshape(CHAINS, kept, 4), Diagnostics("mle", converged=optimum.converged)
+        parameters.reshape(CHAINS, kept, -1), Diagnostics("mle", converged=optimum.converged)
     )
 
 
@@ -231,6 +235,50 @@ def doubts(diagnostics: Diagnostics, method: str, *, stacklevel: int) -> list[st
     for text in texts:
         warnings.warn(ConvergenceWarning(text), stacklevel=stacklevel + 1)
     return [text[0].upper() + text[1:] for text in texts]
+
+
+def remarks_on(fitted: Any) -> list[str]:
+    """Say what a maximum-likelihood fit of a general model should say about its own shape.
+
+    Parameters
+    ----------
+    fitted : GeneralEngine
+        With its optimum.
+
+    Returns
+    -------
+    list of str
+        Sentences on the boundary, on what is not identified, and on other peaks.
+    """
+    optimum: GeneralOptimum = fitted.optimum
+    layout: Layout = fitted.layout
+    if optimum.at_boundary:
+        return [
+            "The best branching ratio is 0: no excitation explains the data better than chance, and its kernel is not "
+            "identified."
+        ]
+    texts = []
+    silent = [
+        name
+        for name, value in zip(layout.names, optimum.parameters, strict=True)
+        if name.startswith("response[") and value == 0.0
+    ]
+    if silent:
+        texts.append(f"The best {', '.join(silent)} is 0: nothing followed that input.")
+    if not np.isfinite(optimum.errors[layout.names.index("branching_ratio")]) or not optimum.free[
+        layout.at_shape : layout.at_mark
+    ].all():
+        texts.append(
+            "The kernel is at the edge of what the data can tell; some standard errors are missing."
+        )
+    places = layout.natural(np.array([theta for theta, _ in optimum.modes]))
+    at = layout.names.index("branching_ratio")
+    texts.extend(
+        f"The likelihood has another peak, lower by {optimum.llf - height:.1f}, with branching ratio {place[at]:.2f}."
+        for place, (_, height) in list(zip(places, optimum.modes, strict=True))[1:]
+        if height > optimum.llf - 3.0
+    )
+    return texts
 
 
 def remarks(optimum: Optimum) -> list[str]:

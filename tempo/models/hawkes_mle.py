@@ -67,6 +67,15 @@ class Optimum:
         """Whether no excitation at all is the best explanation."""
         return bool(self.parameters[1] == 0.0)
 
+    def settle(self, theta: Floats) -> Floats:
+        """Give the natural parameters of drawn log parameters, with what is on its boundary kept there."""
+        parameters = np.exp(theta)
+        if self.at_boundary:
+            parameters[:, 1] = 0.0
+        if self.parameters[3] == 0.0:
+            parameters[:, 3] = 0.0
+        return parameters
+
 
 def maximum_likelihood(data: daily.BinnedData, *, negbin: bool) -> Optimum:
     """Find the global maximum of the likelihood, and every other local one.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tempo.data.window import as_date
 from tempo.errors import DataError, OptionError
 
-__all__ = ["NAMED_BASELINES", "BaselineTerms"]
+__all__ = ["NAMED_BASELINES", "BaselineTerms", "check_steps"]
 
 type Floats = NDArray[np.float64]
 
@@ -184,6 +184,27 @@ class BaselineTerms:
             [matrix.drop(columns="Intercept").to_numpy(dtype=float), _steps(index, self.steps)]
         )
         return np.asarray((raw - self.centres) / self.scales)
+
+
+def check_steps(steps: Any) -> tuple[pd.Timestamp, ...]:
+    """Read the dates at which a baseline takes a new level.
+
+    Parameters
+    ----------
+    steps : sequence of dates
+        As given.
+
+    Returns
+    -------
+    tuple of Timestamp
+        Rising.
+    """
+    if isinstance(steps, str):
+        raise OptionError(f"baseline_steps is {steps!r}; expected a list of dates, [{steps!r}].")
+    dates = tuple(sorted(as_date(step) for step in steps))
+    if len(set(dates)) < len(dates):
+        raise OptionError("baseline_steps names a date twice.")
+    return dates
 
 
 def _frame(

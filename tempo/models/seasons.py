@@ -111,7 +111,7 @@ def fit_season(
     >>> days = pd.date_range("2024-01-01", periods=70, freq="1D")  # a Monday
     >>> season = fit_season(days, np.tile([5.0, 1, 1, 1, 1, 1, 1], 10), np.ones(70), 1.0, "week")
     >>> season.factors(days[:3]).round(2).tolist()
-    [2.93, 0.68, 0.68]
+    [2.33, 0.78, 0.78]
     """
     if name is None:
         return Season(None, np.empty(0), bin_days, 0.0, "")

@@ -148,7 +148,7 @@ def study(observation: str, replicates: int = REPLICATES) -> pd.DataFrame:
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else "poisson"
     how_many = int(sys.argv[2]) if len(sys.argv) > 2 else REPLICATES
-    os.environ["PYTHON_CPU_COUNT"] = "1"  # two processes of one thread each
+    os.environ["NUMBA_NUM_THREADS"] = "1"  # two processes of one thread each
     started = time.perf_counter()
     outcome = study(chosen, how_many)
     print(report(outcome))  # noqa: T201

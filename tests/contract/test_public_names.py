@@ -12,6 +12,7 @@ from numpydoc.validate import validate
 import tempo
 
 PUBLIC = [
+    "Alarm",
     "Changepoints",
     "ConstantRate",
     "Counts",

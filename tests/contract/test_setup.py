@@ -25,7 +25,7 @@ def _find(repository: Path, folder: Path, **environment: str) -> subprocess.Comp
     shell = shutil.which("sh")
     assert shell is not None
     return subprocess.run(
-        [shell, str(repository / "tools" / "find-python")],
+        [shell, str(repository / ".ci" / "find-python")],
         env={**clean, "PATH": str(folder), **environment},
         capture_output=True,
         text=True,

@@ -20,7 +20,7 @@ quiet = pytest.mark.filterwarnings("default::ResourceWarning", "default::Depreca
 
 def _tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
-        "run_notebooks", ROOT / "tools" / "run_notebooks.py"
+        "run_notebooks", ROOT / ".ci" / "run_notebooks.py"
     )
     assert spec is not None
     assert spec.loader is not None
