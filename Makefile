@@ -39,7 +39,8 @@ wheel: $(VENV)/.ready-to-test ## build the wheel in dist/ and check what is in i
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python .ci/check_wheel.py dist
 
-benchmarks: $(VENV)/.ready-to-test ## measure speed
+benchmarks: $(VENV)/.ready-to-test ## measure speed, against peers where they install
+	$(PIP) install --quiet -c requirements.txt -e ".[tests,benchmarks]"
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts= --import-mode=importlib
 
 readme: $(VENV)/.ready-to-run ## run the example of the README and draw its picture again

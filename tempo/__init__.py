@@ -18,6 +18,7 @@ _HOME = {
     "ConstantRate": "tempo.models.constant",
     "Counts": "tempo.data.counts",
     "Hawkes": "tempo.models.hawkes",
+    "HawkesKinds": "tempo.models.hawkes_kinds",
     "Incidents": "tempo.data.incidents",
     "Lethality": "tempo.models.lethality",
     "Outlook": "tempo.forecasting.outlook",
@@ -30,6 +31,7 @@ _HOME = {
     "concat": "tempo.data.incidents",
     "explain": "tempo.models.explain",
     "forecast": "tempo.forecasting.outlook",
+    "forecast_kinds": "tempo.forecasting.kinds",
     "list_datasets": "tempo.data.library",
     "load_dataset": "tempo.data.library",
     "load_table": "tempo.data.library",
@@ -41,6 +43,7 @@ _HOME = {
     "plot_severity": "tempo.figures",
     "plot_tempo": "tempo.figures",
     "plot_timeline": "tempo.figures",
+    "plot_triggering": "tempo.figures",
     "plot_verdict": "tempo.figures",
     "read_incidents": "tempo.data.readers",
     "shared_changes": "tempo.models.changepoint_shared",
@@ -69,7 +72,9 @@ if TYPE_CHECKING:
     from tempo.figures import plot_severity as plot_severity
     from tempo.figures import plot_tempo as plot_tempo
     from tempo.figures import plot_timeline as plot_timeline
+    from tempo.figures import plot_triggering as plot_triggering
     from tempo.figures import plot_verdict as plot_verdict
+    from tempo.forecasting.kinds import forecast_kinds as forecast_kinds
     from tempo.forecasting.outlook import Outlook as Outlook
     from tempo.forecasting.outlook import forecast as forecast
     from tempo.forecasting.scenarios import Scenario as Scenario
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
     from tempo.models.explain import explain as explain
     from tempo.models.explain_verdict import Verdict as Verdict
     from tempo.models.hawkes import Hawkes as Hawkes
+    from tempo.models.hawkes_kinds import HawkesKinds as HawkesKinds
     from tempo.models.lethality import Lethality as Lethality
     from tempo.models.regimes import Regimes as Regimes
 

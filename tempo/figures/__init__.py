@@ -8,6 +8,7 @@ from tempo.figures.severity import plot_severity
 from tempo.figures.style import caption_of, render
 from tempo.figures.tempo_chart import plot_tempo
 from tempo.figures.timeline import plot_timeline
+from tempo.figures.triggering import plot_triggering
 from tempo.figures.verdict import plot_verdict
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "plot_severity",
     "plot_tempo",
     "plot_timeline",
+    "plot_triggering",
     "plot_verdict",
     "render",
 ]

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from tempo.models import changepoint_paths
 from tempo.models.changepoint_grid import Grid
+from tempo.models.changepoint_level_posterior import LevelPosterior
 from tempo.models.changepoint_posterior import Posterior
 from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, NORMAL
 
@@ -58,6 +59,8 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
     """
     bins, grid = posterior.bins, posterior.grid
     m = len(bins)
+    if isinstance(posterior, LevelPosterior):
+        return posterior.placement(n_changes)
     if n_changes is None:
         cell, at = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
         return _viterbi(posterior, int(cell), float(grid.odds[at]))
@@ -118,6 +121,11 @@ def sample(
     """Draw partitions and rates from their exact joint posterior, or given a number of changes."""
     bins, grid = posterior.bins, posterior.grid
     m = len(bins)
+    if isinstance(posterior, LevelPosterior):
+        draw, start, rate, cells, hazards = posterior.draws(draws, generator, n_changes)
+        nothing = np.zeros(draw.size)
+        end = _ends(draw, start, m)
+        return Partitions(draw, start, end, cells[draw], nothing, nothing, nothing, rate, hazards)
     number = grid.n_changes if n_changes is None else n_changes
     if number is None:
         chosen = generator.choice(posterior.weights.size, draws, p=posterior.weights.ravel())
@@ -161,13 +169,19 @@ def sample(
     draw, start = np.concatenate(found_draw), np.concatenate(found_start)
     order = np.lexsort((start, draw))
     draw, start = draw[order].astype(np.int64), start[order]
-    end = np.full(start.size, m, dtype=np.int64)
-    same = draw[1:] == draw[:-1]
-    end[:-1][same] = start[1:][same]
+    end = _ends(draw, start, m)
     cell_of = cells[draw].astype(np.int64)
     one, two, three = _statistics(posterior, cell_of, start, end)
     rate = draw_rates(grid, cell_of, one, two, three, generator)
     return Partitions(draw, start, end, cell_of, one, two, three, rate, hazards.astype(np.int64))
+
+
+def _ends(draw: Integers, start: Integers, m: int) -> Integers:
+    """Give the end of each segment: the start of the next one of its draw."""
+    end = np.full(start.size, m, dtype=np.int64)
+    same = draw[1:] == draw[:-1]
+    end[:-1][same] = start[1:][same]
+    return end
 
 
 def _statistics(

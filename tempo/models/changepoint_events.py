@@ -319,8 +319,8 @@ class EventChangepointsFit(ChangepointsFit):
         else:
             text = [
                 f"How deadly the {who} were changed: {percent(1 - none)} that it did.",
-                f"The most probable number of changes is {k} ({percent(chance)}); then, with 90 % intervals of the "
-                f"geometric mean: typically {toll(0)} killed at first;",
+                f"The most probable number of changes is {k} ({percent(chance)}); then, with 90 % intervals:",
+                f"typically (geometric mean) {toll(0)} killed at first;",
             ]
             for row in range(1, k + 1):
                 text.append(

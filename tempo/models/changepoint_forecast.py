@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tempo.models.changepoint_draws import draw_rates, sample
 from tempo.models.changepoint_grid import Grid
+from tempo.models.changepoint_level_posterior import LevelPosterior
 from tempo.models.changepoint_posterior import PRUNE, Posterior
 from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, predictive_moments
 from tempo.models.changepoint_recursions import filter_pass, initial_state
@@ -89,6 +90,8 @@ def current(
 
 def waiting(posterior: Posterior, n_bins: int) -> Floats:
     """Give P(the next change has come by the end of each later bin), shape (n_bins,)."""
+    if isinstance(posterior, LevelPosterior):
+        return posterior.waiting(n_bins)
     grid = posterior.grid
     unseen = posterior.bins.n_bins - int(posterior.bins.position[-1]) - 1
     places = np.ones(n_bins)
@@ -105,6 +108,8 @@ def simulate(
     factors: Floats | float = 1.0,
 ) -> NDArray[np.int64]:
     """Simulate the whole bins after the last one, shape (draws, n_bins), rates multiplied by ``factors``."""
+    if isinstance(posterior, LevelPosterior):
+        return posterior.simulate(n_bins, draws, generator)
     rate, cell, odds = current(posterior, draws, generator)
     grid = posterior.grid
     # Bins at the end that nobody watched are places for a change too.
@@ -187,6 +192,8 @@ def one_step(posterior: Posterior) -> tuple[Floats, Floats, Floats, Floats]:
     below, at, mean, variance : ndarray, shape (m,)
         P(less than the count), P(at most the count), mean and variance of each bin.
     """
+    if isinstance(posterior, LevelPosterior):
+        return posterior.one_step()
     grid, bins = posterior.grid, posterior.bins
     cell = int(np.argmax(posterior.weights.max(axis=1)))
     out = np.empty((4, len(bins)))

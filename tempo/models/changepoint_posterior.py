@@ -232,6 +232,10 @@ class Posterior:
         """Observed bins so far, and bins since the last of them (1 where that is the last bin of all)."""
         return len(self.bins), self.bins.n_bins - int(self.bins.position[-1])
 
+    def resolved(self, grid: Grid) -> Posterior:
+        """Filter again under other priors."""
+        return solve(self.bins, grid)
+
     def updated(self, later: Bins) -> Posterior:
         """Filter later bins; the runs that live after the last bin are all that is needed."""
         grid, pieces = self.grid, (*self.pieces, later)

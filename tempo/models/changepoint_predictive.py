@@ -38,6 +38,7 @@ __all__ = [
     "GAMMA",
     "NEGBIN",
     "NORMAL",
+    "ZIP",
     "log_predictive",
     "normal_update",
     "occam_factor",
@@ -49,6 +50,7 @@ __all__ = [
 type Floats = NDArray[np.float64]
 
 GAMMA, BERNOULLI, NEGBIN, NORMAL = 0, 1, 2, 3
+ZIP = 4  # zero-inflated Poisson: not conjugate, so that no kernel of this module knows it
 
 _SMALL_COUNT = 8.0  # up to here a product beats two log gammas
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10

@@ -91,7 +91,8 @@ class SharedChanges:
     def __repr__(self) -> str:
         p = self.probabilities
         most = str(p.idxmax())
-        return f"SharedChanges({' and '.join(self.names)}: {most} {percent(float(p.max()))}, shared {percent(self.shared)})"
+        chances = f"{most} {percent(float(p.max()))}, shared {percent(self.shared)}"
+        return f"SharedChanges({' and '.join(self.names)}: {chances})"
 
 
 def shared_changes(
@@ -171,7 +172,8 @@ def shared_changes(
         if not one[0].bin_starts.equals(two[0].bin_starts):
             raise DataError(
                 f"the first series has {len(one[0])} bins from {one[0].bin_starts[0]:%Y-%m-%d}, the second "
-                f"{len(two[0])} from {two[0].bin_starts[0]:%Y-%m-%d}; expected the same bins. Cut both to a common window."
+                f"{len(two[0])} from {two[0].bin_starts[0]:%Y-%m-%d}; expected the same bins. Cut both to one "
+                "window."
             )
         number = max(len(one), len(two))
         pairs = [(_arrays(one[i % len(one)]), _arrays(two[i % len(two)])) for i in range(number)]

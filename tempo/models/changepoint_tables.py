@@ -15,8 +15,8 @@ from scipy.stats import nbinom, poisson
 
 from tempo.models.changepoint_draws import Partitions, most_probable, sample
 from tempo.models.changepoint_grid import Grid
-from tempo.models.changepoint_posterior import Posterior, solve
-from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN, NORMAL
+from tempo.models.changepoint_posterior import Posterior
+from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN, NORMAL, ZIP
 from tempo.models.posterior import CHAINS, assemble
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def grid_table(parts: Sequence[Posterior]) -> pd.DataFrame:
         "rate": np.repeat(grid.rate, hazards),
         "prior_mean": np.repeat(_prior_mean(grid), hazards),
     }
+    if grid.family == ZIP:
+        columns["idle"] = np.repeat(grid.size, hazards)
     if grid.family == NEGBIN:
         columns["dispersion"] = np.repeat(1 / grid.size, hazards)
     if grid.n_changes is None:
@@ -197,7 +199,7 @@ def sensitivity(part: Posterior) -> pd.DataFrame:
                 n_changes=None,
             )
             rate = float(prior.rate[0])
-            solved = solve(part.bins, prior)
+            solved = part.resolved(prior)
             p = solved.number
             expected = float(p @ np.arange(p.size))
             rows.append(
@@ -217,7 +219,12 @@ def _with_shape(grid: Grid, weights: Floats, shape: float) -> Grid:
     else:
         mean = math.exp(float(weights @ np.log(_prior_mean(grid))))
         rate = shape * (1 - mean) / mean if grid.family == BERNOULLI else shape / mean
-        numbers = (shape, rate, 1 / float(weights @ (1 / grid.size)), 0.0)
+        size = (
+            float(weights @ grid.size)
+            if grid.family == ZIP
+            else 1 / float(weights @ (1 / grid.size))
+        )
+        numbers = (shape, rate, size, 0.0)
     first, second, size, third = (np.array([value]) for value in numbers)
     return replace(grid, shape=first, rate=second, size=size, third=third, log_prior=np.zeros(1))
 
@@ -237,6 +244,12 @@ def posterior_tree(
     elif grid.family == NEGBIN:
         size = grid.size[found.cell[opening]][:, None]
         log_likelihood = nbinom.logpmf(y, size * e, size / (size + rate))
+    elif grid.family == ZIP:
+        idle = grid.size[found.cell[opening]][:, None]
+        log_likelihood = np.log1p(-idle) + poisson.logpmf(y, rate * e / (1 - idle))
+        log_likelihood = np.where(
+            y == 0, np.logaddexp(np.log(idle), log_likelihood), log_likelihood
+        )
     else:
         log_likelihood = poisson.logpmf(y, rate * e)
     parameters = {

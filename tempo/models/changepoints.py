@@ -26,8 +26,9 @@ from tempo.models.changepoint_covariates import Design, fit_covariates, formula_
 from tempo.models.changepoint_events import fit_gaps, fit_severity
 from tempo.models.changepoint_fit import ChangepointsFit
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
-from tempo.models.changepoint_posterior import solve
-from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN
+from tempo.models.changepoint_level_posterior import solve_levels
+from tempo.models.changepoint_posterior import Posterior, solve
+from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, ZIP
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.randomness import RNGLike, resolve
 
@@ -35,11 +36,12 @@ __all__ = ["Changepoints"]
 
 type Floats = NDArray[np.float64]
 
-type Observation = Literal["poisson", "negbin", "bernoulli", "gaps", "severity"]
+type Observation = Literal["poisson", "negbin", "zip", "bernoulli", "gaps", "severity"]
 
-_OBSERVATIONS = ("poisson", "negbin", "bernoulli", "gaps", "severity")
-_FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "bernoulli": BERNOULLI}
+_OBSERVATIONS = ("poisson", "negbin", "zip", "bernoulli", "gaps", "severity")
+_FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "zip": ZIP, "bernoulli": BERNOULLI}
 _DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
+_IDLE = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 _NODES, _MORE_NODES = 14, 6
 
 
@@ -49,9 +51,10 @@ class Changepoints:
 
     Parameters
     ----------
-    observation : {"poisson", "negbin", "bernoulli", "gaps", "severity"}
+    observation : {"poisson", "negbin", "zip", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
-        averaged over a grid. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
+        averaged over a grid. ``"zip"``: zero-inflated Poisson; a share of all bins is idle, the same in all regimes and
+        averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean with idle bins. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
         exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and
         rates are per day. ``"severity"``: log deaths of deadly attacks, normal with a mean and a spread of each
         regime (Normal-Gamma prior), for ``Incidents`` or a Series with one toll for each attack.
@@ -65,6 +68,9 @@ class Changepoints:
         of the series. A vague prior hides changes; ``fit.grid`` shows the weights, ``fit.sensitivity()`` what they do.
     n_changes : int, optional
         Condition on this number of changes, all placements alike. The hazard is then not used.
+    min_length : int, default 1
+        No regime is shorter than this many bins, but for the first and the last, which the window may cut. The hazard
+        counts from there on. Poisson, negbin and zip.
     season : {"week", "year"}, optional
         Factors of the days of the week, or two waves over the year, estimated together with the changes. Poisson only.
     formula : str, optional
@@ -86,6 +92,7 @@ class Changepoints:
     hazard: float | None = None
     rate_prior: tuple[float, float] | None = None
     n_changes: int | None = None
+    min_length: int = 1
     season: Literal["week", "year"] | None = None
     formula: str | None = None
 
@@ -116,12 +123,27 @@ class Changepoints:
             raise OptionError(
                 f"n_changes is {self.n_changes!r}; expected a whole number from 0 up, or None to average over it."
             )
+        if isinstance(self.min_length, bool) or not (
+            isinstance(self.min_length, int | np.integer) and self.min_length >= 1
+        ):
+            raise OptionError(
+                f"min_length is {self.min_length!r}; expected a whole number of bins from 1 up."
+            )
+        if self.min_length > 1 and self.observation not in {"poisson", "negbin", "zip"}:
+            raise OptionError(
+                f"min_length takes 'poisson', 'negbin' or 'zip', not {self.observation!r}. Leave it out."
+            )
+        if self._by_levels and (self.n_changes is not None or self._terms):
+            raise OptionError(
+                "n_changes, season and formula cannot go with min_length or 'zip': they need segments in closed form. "
+                "Leave one of the two out."
+            )
         if self.season not in {None, "week", "year"}:
             raise OptionError(f"season is {self.season!r}; expected 'week', 'year' or None.")
         if self._terms and self.observation != "poisson":
             raise OptionError(
-                f"observation is {self.observation!r}; season and formula take 'poisson', whose exposure they multiply. "
-                "Leave them out, or use observation='poisson'."
+                f"observation is {self.observation!r}; season and formula take 'poisson', whose exposure they "
+                "multiply. Leave them out, or use observation='poisson'."
             )
         if self.n_changes is not None and self.hazard is not None:
             raise OptionError(
@@ -197,7 +219,11 @@ class Changepoints:
             factors = np.exp(effects.log_factors)
             bins = [replace(b, exposure=b.exposure * factors[b.position]) for b in bins]
             notes = [*notes, *doubts]
-        parts = tuple(solve(b, grid) for b in bins)
+        parts: tuple[Posterior, ...]
+        if self._by_levels:
+            parts = tuple(solve_levels(b, grid, self.min_length) for b in bins)
+        else:
+            parts = tuple(solve(b, grid) for b in bins)
         random = len(series) > 1
         return ChangepointsFit(
             model=self,
@@ -207,6 +233,11 @@ class Changepoints:
             notes=tuple(notes),
             effects=effects,
         )
+
+    @property
+    def _by_levels(self) -> bool:
+        """Whether segments have no closed form, so that their levels are put on a grid."""
+        return self.observation == "zip" or self.min_length > 1
 
     @property
     def _terms(self) -> str | None:
@@ -254,6 +285,11 @@ class Changepoints:
             shape, rate = np.tile(shape, len(share)), np.tile(rate, len(share))
             log_prior = np.tile(log_prior, len(share)) + np.repeat(share, cells)
             size = np.repeat(1 / _DISPERSIONS, cells)
+        if family == ZIP:
+            cells = shape.size
+            shape, rate = np.tile(shape, _IDLE.size), np.tile(rate, _IDLE.size)
+            log_prior = np.tile(log_prior, _IDLE.size) - math.log(_IDLE.size)
+            size = np.repeat(_IDLE, cells)
         if self.hazard is not None:
             odds, log_odds_prior = np.array([self.hazard / (1 - self.hazard)]), np.zeros(1)
         else:
@@ -261,7 +297,7 @@ class Changepoints:
         grid = Grid(family, shape, rate, size, log_prior, odds, log_odds_prior, self.n_changes)
         if self.n_changes is not None:
             return _with_number(grid, float(bins.places[1:].sum()), self.n_changes)
-        return grid if self.hazard is not None else _widened(grid, bins)
+        return grid if self.hazard is not None or self._by_levels else _widened(grid, bins)
 
 
 def _with_number(grid: Grid, places: float, n_changes: int) -> Grid:

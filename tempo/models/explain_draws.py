@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numba import config
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
 from tempo.errors import OptionError
 from tempo.models import observation as counting
-from tempo.models.explain_recursions import LANES, excitation, sample_paths
+from tempo.models.explain_recursions import LANES, excitation, sample_paths, workers
 from tempo.models.explain_weighing import Weighing
 from tempo.models.provenance import Provenance
 
@@ -110,7 +109,7 @@ def draw_levels(weighing: Weighing, account: str, rng: np.random.Generator) -> L
             uniforms[here],
         )
 
-    with ThreadPoolExecutor(min(int(config.NUMBA_NUM_THREADS), 8)) as pool:
+    with ThreadPoolExecutor(workers()) as pool:
         list(pool.map(draw, np.unique(outer)))
     # Unobserved bins carry on the level before them; those before the first observed one take its level.
     source = np.searchsorted(seen, np.arange(values.shape[1]), side="right") - 1

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numba import config
 from numpy.typing import NDArray
 from scipy import special
 
@@ -19,6 +18,7 @@ from tempo.models.explain_recursions import (
     excitation,
     fill_cells,
     rising_factorials,
+    workers,
 )
 
 __all__ = ["ACCOUNTS", "ExplainPrior", "Grid", "account_weights", "evidence", "log_prior"]
@@ -262,7 +262,7 @@ def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None
     quiet = cells % len(grid.branching) == 0
     memory = (cells // len(grid.branching)) % len(grid.decay)
     cells = cells[~quiet | (memory == 0)]  # without contagion the memory means nothing
-    workers = min(int(config.NUMBA_NUM_THREADS), 8) if len(seen) * len(cells) > 5_000 else 1
+    threads = workers() if len(seen) * len(cells) > 5_000 else 1
 
     def fill(part: Integers) -> None:
         fill_cells(
@@ -279,10 +279,10 @@ def evidence(counts: Floats, weight: Floats, grid: Grid, upto: int | None = None
             table,
         )
 
-    if workers > 1:
+    if threads > 1:
         # Small parts, dealt out as threads come free; each cell is its own, so that nothing hangs on their number.
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(fill, np.array_split(cells, 8 * workers)))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, np.array_split(cells, 8 * threads)))
     else:
         fill(cells)
     table[:, 1:, 0] = table[:, :1, 0]

@@ -14,10 +14,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 from numpy.typing import NDArray
 
-__all__ = ["ANY_POWER", "LANES", "excitation", "fill_cells", "rising_factorials", "sample_paths"]
+__all__ = [
+    "ANY_POWER",
+    "LANES",
+    "excitation",
+    "fill_cells",
+    "rising_factorials",
+    "sample_paths",
+    "workers",
+]
 
 #: Numbers of changes that are told apart: 0, 1, …, 7.
 LANES = 8
@@ -32,6 +40,11 @@ _LEAST = 1e-250
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
+
+
+def workers() -> int:
+    """Threads to share cells among: at most eight, fewer where ``NUMBA_NUM_THREADS`` says so."""
+    return min(int(config.NUMBA_NUM_THREADS), 8)
 
 
 @njit(cache=True)

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.incidents import Incidents
+from tempo.data.window import DateLike
 from tempo.errors import OptionError, StationarityWarning
 from tempo.models.hawkes_binned import BinnedEngine
 from tempo.models.hawkes_engine import Engine
-from tempo.models.hawkes_fit import HawkesFit
+from tempo.models.hawkes_fit import CAP, HawkesFit
 from tempo.models.hawkes_fitting import (
     doubts,
     fit_each,
@@ -24,8 +25,8 @@ from tempo.models.hawkes_fitting import (
     remarks,
     remarks_on,
 )
-from tempo.models.hawkes_general_data import general_engines
-from tempo.models.hawkes_general_engine import GeneralEngine
+from tempo.models.hawkes_general_data import blank_engine, general_engines
+from tempo.models.hawkes_general_engine import sample_prior
 from tempo.models.hawkes_general_fit import GeneralHawkesFit
 from tempo.models.hawkes_layout import OBSERVATIONS
 from tempo.models.hawkes_posterior import HawkesPrior
@@ -145,7 +146,11 @@ class Hawkes:
             )
         object.__setattr__(self, "baseline_steps", check_steps(self.baseline_steps))
         edges = tuple(self.lag_edges)
-        if len(edges) < 2 or edges[0] != 1 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+        if (
+            len(edges) < 2
+            or edges[0] != 1
+            or any(b <= a for a, b in zip(edges, edges[1:], strict=False))
+        ):
             raise OptionError(
                 f"lag_edges are {edges}; expected whole numbers that rise from 1, such as (1, 2, 4, 8, 15, 31, 61)."
             )
@@ -308,18 +313,32 @@ class Hawkes:
         return fit
 
     def simulate(
-        self, parameters: Floats | list[float], *, n_bins: int, rng: RNGLike = None
+        self,
+        parameters: Floats | Sequence[float] | Mapping[str, float],
+        *,
+        n_bins: int,
+        rng: RNGLike = None,
+        start: DateLike = "2000-01-01",
+        covariates: pd.DataFrame | None = None,
+        inputs: Mapping[str, pd.Series] | None = None,
     ) -> NDArray[np.int64]:
         """Simulate days from known parameters, with an empty past.
 
         Parameters
         ----------
-        parameters : sequence of float
-            Baseline per day, branching ratio, decay per day, and dispersion for negbin.
+        parameters : sequence of float, or mapping of name to float
+            Baseline per day, branching ratio, decay per day, and dispersion for negbin; of other models, what
+            ``fit.params`` has, in its order or by name.
         n_bins : int
             Days to simulate.
         rng : int, Generator or None
             Source of randomness.
+        start : date, default 2000-01-01
+            First day, for seasons, trends, steps and covariates.
+        covariates : DataFrame, optional
+            Columns that the baseline uses, indexed by date.
+        inputs : mapping of str to Series, optional
+            Events of exciting inputs, indexed by date.
 
         Returns
         -------
@@ -328,13 +347,25 @@ class Hawkes:
         """
         from tempo.models.hawkes_simulation import discrete_counts
 
-        values = np.asarray(parameters, dtype=float)
-        expected = 4 if self.observation == "negbin" else 3
-        if values.shape != (expected,):
+        generator = resolve(rng).generator
+        engine = None
+        names = ["baseline", "branching_ratio", "decay"]
+        names += ["dispersion"] if self.observation == "negbin" else []
+        if self._beyond_the_basics() or inputs:
+            engine = blank_engine(self, n_bins, start, covariates, inputs)
+            names = engine.layout.names
+        given = parameters
+        if isinstance(given, Mapping):
+            if set(given) != set(names):
+                raise OptionError(f"parameters are {sorted(given)}; expected {', '.join(names)}.")
+            given = [given[name] for name in names]
+        values = np.asarray(given, dtype=float)
+        if values.shape != (len(names),):
             raise OptionError(
-                f"parameters are {values.tolist()}; expected {expected} numbers: baseline per day, branching ratio, "
-                f"decay per day{', dispersion' if expected == 4 else ''}."
+                f"parameters are {values.tolist()}; expected {len(names)} numbers: {', '.join(names)}."
             )
+        if engine is not None:
+            return engine.simulate(engine.layout.unbounded(values)[None], n_bins, generator, CAP)[0]
         path: NDArray[np.int64] = discrete_counts(
             n_bins,
             1,
@@ -342,13 +373,20 @@ class Hawkes:
             values[1],
             values[2],
             0.0,
-            resolve(rng).generator,
-            dispersion=values[3] if expected == 4 else None,
+            generator,
+            dispersion=values[3] if self.observation == "negbin" else None,
         )[0]
         return path
 
     def prior_predictive(
-        self, n_bins: int, draws: int = 1_000, rng: RNGLike = None
+        self,
+        n_bins: int,
+        draws: int = 1_000,
+        rng: RNGLike = None,
+        *,
+        start: DateLike = "2000-01-01",
+        covariates: pd.DataFrame | None = None,
+        inputs: Mapping[str, pd.Series] | None = None,
     ) -> NDArray[np.int64]:
         """Simulate days from the prior alone: what the model believes before it has seen anything.
 
@@ -360,6 +398,8 @@ class Hawkes:
             Paths.
         rng : int, Generator or None
             Source of randomness.
+        start, covariates, inputs
+            As for ``simulate``.
 
         Returns
         -------
@@ -369,6 +409,10 @@ class Hawkes:
         from tempo.models.hawkes_simulation import discrete_counts
 
         generator = resolve(rng).generator
+        if self._beyond_the_basics() or inputs:
+            engine = blank_engine(self, n_bins, start, covariates, inputs)
+            theta = sample_prior(engine.layout, self.prior, draws, generator)
+            return engine.simulate(theta, n_bins, generator, CAP)
         drawn = self.prior.sample(draws, generator)
         return discrete_counts(
             n_bins,
@@ -421,7 +465,9 @@ def _for_each(name: str, given: Any, n: int) -> list[Any]:
     """Give one item for each series: the same for all, or those of a list."""
     if isinstance(given, (list, tuple)):
         if len(given) != n:
-            raise OptionError(f"{name} has {len(given)} items for {n} series; expected one for each.")
+            raise OptionError(
+                f"{name} has {len(given)} items for {n} series; expected one for each."
+            )
         return list(given)
     if given is not None and n > 1 and name == "history":
         raise OptionError("history is one series for several; give a list with one for each.")

@@ -24,7 +24,15 @@ from tempo.models.posterior import CHAINS
 if TYPE_CHECKING:
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["Part", "doubts", "fit_each", "pooled_diagnostics", "pooled_stats", "remarks", "remarks_on"]
+__all__ = [
+    "Part",
+    "doubts",
+    "fit_each",
+    "pooled_diagnostics",
+    "pooled_stats",
+    "remarks",
+    "remarks_on",
+]
 
 type Floats = NDArray[np.float64]
 
@@ -184,7 +192,9 @@ def _scatter(engine: Engine, kept: int, rng: np.random.Generator) -> Part:
     optimum = engine.optimum
     wanted = CHAINS * kept
     free = np.array(optimum.free) & np.isfinite(np.diag(optimum.covariance))
-    theta = np.tile(optimum.theta, (4 * wanted, 1))
+    # The general likelihood costs more and has more parameters: fewer proposals, recycled if need be.
+    proposed = 4 * wanted if isinstance(optimum, Optimum) else min(wanted, 1_000)
+    theta = np.tile(optimum.theta, (proposed, 1))
     if free.any():
         root = np.linalg.cholesky(optimum.covariance[np.ix_(free, free)])
         theta[:, free] += rng.standard_normal((len(theta), int(free.sum()))) @ root.T
@@ -265,9 +275,10 @@ def remarks_on(fitted: Any) -> list[str]:
     ]
     if silent:
         texts.append(f"The best {', '.join(silent)} is 0: nothing followed that input.")
-    if not np.isfinite(optimum.errors[layout.names.index("branching_ratio")]) or not optimum.free[
-        layout.at_shape : layout.at_mark
-    ].all():
+    if (
+        not np.isfinite(optimum.errors[layout.names.index("branching_ratio")])
+        or not optimum.free[layout.at_shape : layout.at_mark].all()
+    ):
         texts.append(
             "The kernel is at the edge of what the data can tell; some standard errors are missing."
         )

@@ -276,7 +276,9 @@ def _mark_weights(values: Floats, numbers: Floats, power: float) -> tuple[Floats
 
 
 @njit(cache=True, error_model="numpy")
-def _prior(kinds: Floats, means: Floats, sds: Floats, which: int, theta: Floats, gradient: Floats) -> float:
+def _prior(
+    kinds: Floats, means: Floats, sds: Floats, which: int, theta: Floats, gradient: Floats
+) -> float:
     """Log prior density of unbounded parameters: 0 normal, 1 log of a half-normal, 2 normal that also penalises.
 
     ``which``: 0 nothing, 1 everything, 2 penalties alone.
@@ -311,7 +313,12 @@ def _pass(
     """Everything in one pass: log density, its gradient where ``sloped``, and the three parts of each mean."""
     n, q, sources = int(block[1]), int(block[2]), int(block[3])
     kind, parts, lags, delay = int(block[4]), int(block[5]), int(block[6]), int(block[7])
-    observation, own_shapes, events, values = int(block[8]), block[9] > 0, int(block[10]), int(block[11])
+    observation, own_shapes, events, values = (
+        int(block[8]),
+        block[9] > 0,
+        int(block[10]),
+        int(block[11]),
+    )
     p, tail_size, shape, width = int(block[12]), int(block[13]), int(block[14]), block[15]
     at = HEADER
     design = block[at : at + n * q].reshape((q, n))
@@ -372,7 +379,9 @@ def _pass(
             lag_weights(kind, place, parts, width, group, weights[j], slopes[j])
         for t in range(n):
             z[j, t] = inputs[j, t]
-    marked, mark_slope = _mark_weights(mark_value, mark_number, theta[at_mark] if values > 0 else 0.0)
+    marked, mark_slope = _mark_weights(
+        mark_value, mark_number, theta[at_mark] if values > 0 else 0.0
+    )
     for e in range(events):
         z[0, int(mark_bin[e])] += marked[int(mark_code[e])]
 
@@ -380,7 +389,18 @@ def _pass(
     for j in range(1, sources):
         response = math.exp(theta[at_branching + j])
         _excite(
-            chain, weights[j], fresh[j], shares[j], delay, stop, nothing, nothing, 0.0, z[j], state[j], total[j]
+            chain,
+            weights[j],
+            fresh[j],
+            shares[j],
+            delay,
+            stop,
+            nothing,
+            nothing,
+            0.0,
+            z[j],
+            state[j],
+            total[j],
         )
         for t in range(n):
             forced[t] += response * total[j, t]
@@ -389,7 +409,18 @@ def _pass(
     for t in range(n):
         background[t] = base[t] + forced[t]
     _excite(
-        chain, weights[0], fresh[0], shares[0], delay, stop, role, background, branching, z[0], state[0], total[0]
+        chain,
+        weights[0],
+        fresh[0],
+        shares[0],
+        delay,
+        stop,
+        role,
+        background,
+        branching,
+        z[0],
+        state[0],
+        total[0],
     )
     mean = np.empty(n)
     for t in range(n):
@@ -400,7 +431,14 @@ def _pass(
         gradient[i] = 0.0
     slope = np.empty(n)
     value: float = _observe(
-        observation, mean, counts, role, tail, theta[at_observation:], slope, gradient[at_observation:]
+        observation,
+        mean,
+        counts,
+        role,
+        tail,
+        theta[at_observation:],
+        slope,
+        gradient[at_observation:],
     )
     value += _prior(prior_kind, prior_mean, prior_sd, which, theta, gradient)
     if not sloped:
@@ -426,7 +464,9 @@ def _pass(
         gradient[at_branching + j] += along * amount
         k = at_shape + (j * shape if own_shapes else 0)
         if chain:
-            component_slopes(theta[k : k + shape], parts, width, in_fresh, in_shares, gradient[k : k + shape])
+            component_slopes(
+                theta[k : k + shape], parts, width, in_fresh, in_shares, gradient[k : k + shape]
+            )
         else:
             for i in range(shape):
                 along = 0.0

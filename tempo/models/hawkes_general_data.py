@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.window import DAY
+from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_shapes as shapes
-from tempo.models.hawkes_general_engine import GeneralEngine, Realisation
+from tempo.models.hawkes_general_engine import Future, GeneralEngine, Realisation
 from tempo.models.hawkes_layout import Layout
 from tempo.models.hawkes_terms import BaselineTerms
 from tempo.models.inputs import imputed_series
@@ -23,12 +23,14 @@ from tempo.models.inputs import imputed_series
 if TYPE_CHECKING:
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["general_engines", "layout_of"]
+__all__ = ["blank_engine", "general_engines", "layout_of"]
 
 type Floats = NDArray[np.float64]
 type Data = Incidents | pd.Series
 
-LONGEST_LEAD = 3_650  # bins of an input before the data; older ones excite nothing that could be told
+LONGEST_LEAD = (
+    3_650  # bins of an input before the data; older ones excite nothing that could be told
+)
 
 
 def layout_of(model: Hawkes, terms: BaselineTerms, inputs: tuple[str, ...], width: float) -> Layout:
@@ -135,6 +137,56 @@ def general_engines(
         ]
         engines.append(GeneralEngine(tuple(parts), layout, terms, model.prior))
     return engines, [*notes, *_notes(model, engines[0])]
+
+
+def blank_engine(
+    model: Hawkes,
+    n_bins: int,
+    start: DateLike,
+    covariates: pd.DataFrame | None,
+    inputs: Mapping[str, pd.Series] | None,
+) -> GeneralEngine:
+    """Give an engine that stands before the first day, to simulate from parameters or from the prior.
+
+    Parameters
+    ----------
+    model : Hawkes
+        The specification.
+    n_bins : int
+        Days to come.
+    start : date
+        The first of them.
+    covariates, inputs
+        What is known of them.
+
+    Returns
+    -------
+    GeneralEngine
+        Its past is one day without attacks.
+    """
+    if model.mark is not None:
+        raise OptionError(
+            f"mark={model.mark!r}: how marks are spread is not part of the model, so that it cannot be simulated from "
+            "parameters alone. Fit it first; fit.simulate draws marks from those seen."
+        )
+    index = pd.date_range(as_date(start), periods=n_bins, freq="1D")
+    terms, columns = BaselineTerms.learn(
+        model.baseline, model.baseline_steps, [index], 1.0, [covariates]
+    )
+    names = tuple(inputs or {})
+    layout = layout_of(model, terms, names, 1.0)
+    before = as_counts(pd.Series([0], index=index[:1] - pd.Timedelta("1D")), "1D")
+    past = Realisation(
+        before,
+        np.empty(0),
+        np.zeros((len(names), 1)),
+        np.empty(0, dtype=np.int64),
+        np.empty(0),
+        np.zeros((1, columns[0].shape[1])),
+    )
+    return GeneralEngine(
+        (past,), layout, terms, model.prior, future=Future(covariates, dict(inputs or {}))
+    )
 
 
 def _realisation(
@@ -256,9 +308,7 @@ def _notes(model: Hawkes, engine: GeneralEngine) -> list[str]:
             "baseline as a covariate."
         )
     if layout.marked:
-        attacks = sum(
-            part.counts.events + int(part.history.sum()) for part in engine.realisations
-        )
+        attacks = sum(part.counts.events + int(part.history.sum()) for part in engine.realisations)
         known = sum(len(part.mark_values) for part in engine.realisations)
         if not known:
             raise DataError(f"no incident has a known {model.mark!r}; fit without mark=.")

@@ -35,7 +35,7 @@ from tempo.models.laplace import Resampled, importance_resample
 if TYPE_CHECKING:
     from tempo.models.hawkes_nuts import Sampled
 
-__all__ = ["Future", "GeneralEngine", "Realisation"]
+__all__ = ["Future", "GeneralEngine", "Realisation", "sample_prior"]
 
 type Floats = NDArray[np.float64]
 

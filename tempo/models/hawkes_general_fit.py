@@ -112,7 +112,10 @@ class GeneralHawkesFit(HawkesFit):
             low = np.where(additive, estimate - z * error, estimate / spread)
             high = np.where(additive, estimate + z * error, estimate * spread)
         shares = np.array([name.startswith(("share_", "lag[")) for name in names])
-        low, high = np.where(shares, np.maximum(low, 0), low), np.where(shares, np.minimum(high, 1), high)
+        low, high = (
+            np.where(shares, np.maximum(low, 0), low),
+            np.where(shares, np.minimum(high, 1), high),
+        )
         table = pd.DataFrame({"low": low, "high": high}, index=names)
         if len(self.engines) == 1:
             table.loc["branching_ratio"] = self._first.branching_interval(prob)
@@ -124,9 +127,7 @@ class GeneralHawkesFit(HawkesFit):
     def _additive(self, name: str) -> bool:
         layout = self._first.layout
         return (
-            name in layout.columns
-            or name == "mark_exponent"
-            or name.startswith(("share_", "lag["))
+            name in layout.columns or name == "mark_exponent" or name.startswith(("share_", "lag["))
         )
 
     @property
@@ -255,7 +256,9 @@ class GeneralHawkesFit(HawkesFit):
         """Give some draws of unbounded parameters, of the first series."""
         rows = self._thinned(PATHS)
         origin = np.tile(self.origin, self.chains.shape[0])[rows]
-        return np.ascontiguousarray(self.chains.reshape(-1, self.chains.shape[-1])[rows[origin == 0]])
+        return np.ascontiguousarray(
+            self.chains.reshape(-1, self.chains.shape[-1])[rows[origin == 0]]
+        )
 
     def check(self, rng: RNGLike = 0) -> pd.DataFrame:
         """Check the fit: residuals, dispersion, convergence, stationarity.
@@ -271,9 +274,7 @@ class GeneralHawkesFit(HawkesFit):
             Indexed by check: statistic, threshold, passed, meaning.
         """
         theta = self._some()
-        residuals = self._first.check(
-            theta[:: max(len(theta) // 50, 1)], resolve(rng).generator
-        )
+        residuals = self._first.check(theta[:: max(len(theta) // 50, 1)], resolve(rng).generator)
         above = float((self.chains[:, :, self._first.layout.at_branching] >= 0).mean())
         return reading.with_convergence(residuals, self.diagnostics, above)
 
@@ -312,10 +313,7 @@ class GeneralHawkesFit(HawkesFit):
         if self.method == "mle" and all(optimum.at_boundary for optimum in self._optima):
             lives, limits = np.full_like(lives, math.nan), np.full_like(limits, math.nan)
         rows = pd.DataFrame(
-            [
-                [limits[1, i], lives[:, i].std(), limits[0, i], limits[2, i]]
-                for i in range(2)
-            ],
+            [[limits[1, i], lives[:, i].std(), limits[0, i], limits[2, i]] for i in range(2)],
             index=["half_life_days", "nine_tenths_days"],
             columns=table.columns,
         )
@@ -388,7 +386,9 @@ class GeneralHawkesFit(HawkesFit):
             )
         given = {name: pd.Series(as_counts(data)) for name, data in (inputs or {}).items()}
         future = Future(covariates, given)
-        engines = tuple(cast("GeneralEngine", engine).with_future(future) for engine in self.engines)
+        engines = tuple(
+            cast("GeneralEngine", engine).with_future(future) for engine in self.engines
+        )
         return dataclasses.replace(self, engines=engines)
 
     def of(self, realisation: int) -> GeneralHawkesFit:

@@ -39,7 +39,11 @@ def _truncated(typical: float, dispersion: float, stream: Seeds) -> int:
     if log_zero < -0.7:  # zero is the rarer outcome: try again when it comes
         y = 0
         while y == 0:
-            y = negative_binomial(typical, dispersion, stream) if dispersion > 1e-9 else poisson(typical, stream)
+            y = (
+                negative_binomial(typical, dispersion, stream)
+                if dispersion > 1e-9
+                else poisson(typical, stream)
+            )
         return y
     chance = math.exp(log_zero)
     left = uniform(stream) * (1.0 - chance)

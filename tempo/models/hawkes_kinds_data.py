@@ -16,8 +16,6 @@ from tempo.models.hawkes_kinds_mle import KindsArrays
 
 __all__ = ["KindCounts", "kind_series"]
 
-type KindData = Incidents | pd.DataFrame | Mapping[str, pd.Series]
-
 
 @dataclass(frozen=True, eq=False)
 class KindCounts:
@@ -128,7 +126,7 @@ class KindCounts:
 
 
 def kind_series(
-    data: KindData, kinds: Sequence[str] | None, imputations: int, rng: np.random.Generator
+    data: object, kinds: Sequence[str] | None, imputations: int, rng: np.random.Generator
 ) -> tuple[list[KindCounts], list[str]]:
     """Give the series by kind that a fit averages over: one, or several where dates are uncertain.
 
@@ -161,13 +159,13 @@ def kind_series(
         raise OptionError(f"imputations is {imputations}; expected at least 1.")
     if isinstance(data, Incidents):
         return _of_incidents(data, kinds, imputations, rng)
-    if isinstance(data, pd.Series) or not isinstance(data, pd.DataFrame | Mapping):
+    if not isinstance(data, pd.DataFrame | Mapping):
         raise DataError(
             f"got {type(data).__name__}; expected Incidents with kinds, or a DataFrame with one column of counts for "
             "each kind. For one series of counts use tempo.Hawkes()."
         )
-    chosen = _chosen([str(name) for name in data], kinds)
-    by_name = {str(name): data[name] for name in data}
+    by_name = {str(name): series for name, series in data.items()}
+    chosen = _chosen(list(by_name), kinds)
     parts = {kind: as_counts(by_name[kind]) for kind in chosen}
     first = next(iter(parts.values()))
     notes = (

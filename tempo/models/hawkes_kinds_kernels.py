@@ -1,13 +1,13 @@
-"""Several kinds of attacks that excite each other, in bins: likelihood and gradient, compiled, arrays in and arrays out.
+"""Several kinds of attacks that excite each other, in bins: likelihood and gradient. Arrays in, arrays out.
 
 With ``Y_{i,t}`` attacks of kind ``i`` in bin ``t``, of which ``days_{i,t}`` days were observed,
 
     m_{i,t} = baseline_i days_{i,t} + sum_j A_ij S_{ij,t},    S_{ij,t+1} = r_ij S_{ij,t} + (1 - r_ij) Y_{j,t},
 
 with ``r = exp(-decay width)``. Row of ``A``: the kind that is excited; column: the kind that excites. Parameters lie in
-one vector: baselines (K), ``A`` by rows (K x K), decays (1 if all share one, K if each source has its own, K x K by rows
-if each pair has), and K dispersions for the negative binomial. A bin in which a kind was not observed has no term for
-that kind; its attacks enter the history as their conditional mean, and the gradient flows through that.
+one vector: baselines (K), ``A`` by rows (K x K), decays (1 if all share one, K if each source has its own, K x K by
+rows if each pair has), and K dispersions for the negative binomial. A bin in which a kind was not observed has no
+term for that kind; its attacks enter the history as their conditional mean, and the gradient flows through that.
 
 The gradient is found by a backward sweep over stored states, so that it costs about as much as the value. On Poisson
 data a bin without attacks costs O(K), because the sum of all means needs column sums alone.
@@ -116,7 +116,9 @@ def log_likelihood(
     states = np.empty((n, rows, K))
     events = np.empty((n, K))
     slopes = np.zeros((n, K))
-    quiet = np.empty(n, dtype=np.bool_)  # -1 is the slope of every kind, before what ``slopes`` adds
+    quiet = np.empty(
+        n, dtype=np.bool_
+    )  # -1 is the slope of every kind, before what ``slopes`` adds
     column = np.zeros(K)
     for i in range(K):
         for j in range(K):
@@ -253,15 +255,20 @@ def log_likelihood(
 
 
 @njit(cache=True, error_model="numpy")
+def _log_above(z: float) -> float:
+    """Log probability that a standard normal exceeds ``z``, without cancellation."""
+    if z < 0.0:
+        return math.log1p(-0.5 * math.erfc(-z / ROOT_2))
+    return math.log(0.5 * math.erfc(z / ROOT_2))
+
+
+@njit(cache=True, error_model="numpy")
 def _half_normal(z: float) -> tuple[float, float]:
     """Quantile of the standard half-normal distribution at the probability below ``z``, and its derivative in z."""
     if z < -5.0:  # so near 0 the distribution is flat
         below = 0.5 * math.erfc(-z / ROOT_2)
         return math.sqrt(0.5 * math.pi) * below, 0.5 * math.exp(-0.5 * z * z)
-    if z < 0.0:
-        wanted = math.log1p(-0.5 * math.erfc(-z / ROOT_2))
-    else:
-        wanted = math.log(0.5 * math.erfc(z / ROOT_2))
+    wanted = _log_above(z)
     x = math.sqrt(-2.0 * wanted)  # lies above the root, from where Newton's steps never overshoot
     for _ in range(60):
         above = math.erfc(x / ROOT_2)
@@ -278,17 +285,14 @@ def _half_normal(z: float) -> tuple[float, float]:
 @njit(cache=True, error_model="numpy")
 def _lomax(z: float, shape: float) -> tuple[float, float]:
     """Quantile of the Lomax distribution of scale 1 at the probability below ``z``, and its derivative in z."""
-    if z < 0.0:
-        log_above = math.log1p(-0.5 * math.erfc(-z / ROOT_2))
-    else:
-        log_above = math.log(0.5 * math.erfc(z / ROOT_2))
+    log_above = _log_above(z)
     x = math.expm1(-log_above / shape)
     return x, math.exp(-0.5 * z * z - LOG_ROOT - log_above) * (1.0 + x) / shape
 
 
 @njit(cache=True, error_model="numpy")
 def natural(
-    z: Floats, prior: Floats, kinds: int, mode: int, negbin: bool, parameters: Floats, slope: Floats
+    z: Floats, prior: Floats, kinds: int, negbin: bool, parameters: Floats, slope: Floats
 ) -> None:
     """Write the parameters that ``z`` stands for, and their derivatives in ``z``.
 
@@ -320,12 +324,12 @@ def natural(
 
 
 @njit(cache=True, error_model="numpy")
-def natural_rows(z: Floats, prior: Floats, kinds: int, mode: int, negbin: bool) -> Floats:
+def natural_rows(z: Floats, prior: Floats, kinds: int, negbin: bool) -> Floats:
     """``natural`` of each row, shape (draws, p)."""
     out = np.empty_like(z)
     slope = np.empty(z.shape[1])
     for d in range(len(z)):
-        natural(z[d], prior, kinds, mode, negbin, out[d], slope)
+        natural(z[d], prior, kinds, negbin, out[d], slope)
     return out
 
 
@@ -351,7 +355,7 @@ def log_posterior(
             return -math.inf
     parameters = np.empty(p)
     slope = np.empty(p)
-    natural(z, prior, counts.shape[1], mode, negbin, parameters, slope)
+    natural(z, prior, counts.shape[1], negbin, parameters, slope)
     value: float = log_likelihood(
         counts, days, bin_days, width, tail, mode, negbin, parameters, gradient
     )
@@ -421,9 +425,7 @@ def expected(
         fresh, _ = _fresh(parameters[d], K, mode, width)
         state = np.zeros_like(fresh)
         for t in range(n):
-            _step(
-                counts, bin_days, t, mode, parameters[d, :K], A, fresh, state, out[d, t]
-            )
+            _step(counts, bin_days, t, mode, parameters[d, :K], A, fresh, state, out[d, t])
     return out
 
 
@@ -440,9 +442,7 @@ def final_state(
         A = parameters[d, K : K + K * K].copy().reshape((K, K))
         fresh, _ = _fresh(parameters[d], K, mode, width)
         for t in range(n):
-            _step(
-                counts, bin_days, t, mode, parameters[d, :K], A, fresh, out[d], triggered
-            )
+            _step(counts, bin_days, t, mode, parameters[d, :K], A, fresh, out[d], triggered)
     return out
 
 
@@ -503,9 +503,7 @@ def pointwise(
         fresh, _ = _fresh(parameters[d], K, mode, width)
         state = np.zeros_like(fresh)
         for t in range(n):
-            _step(
-                counts, bin_days, t, mode, parameters[d, :K], A, fresh, state, triggered
-            )
+            _step(counts, bin_days, t, mode, parameters[d, :K], A, fresh, state, triggered)
             for i in range(K):
                 y = counts[t, i]
                 if math.isnan(y):

@@ -25,7 +25,9 @@ type Floats = NDArray[np.float64]
 type Flags = NDArray[np.bool_]
 
 HALF_LIVES = (0.7, 2.0, 5.0, 12.0, 30.0, 80.0)  # in bins
-SHORTEST_MEMORY = 6.0  # largest decay times the length of a bin: all excitation falls on the next one
+SHORTEST_MEMORY = (
+    6.0  # largest decay times the length of a bin: all excitation falls on the next one
+)
 SMALLEST = 1e-6  # of the mean rate: a baseline that small is none
 LARGEST_BRANCHING = 5.0
 LARGEST_DISPERSION = 50.0
@@ -59,7 +61,7 @@ class KindsArrays:
     @property
     def n_kinds(self) -> int:
         """How many kinds."""
-        return self.counts.shape[1]
+        return int(self.counts.shape[1])
 
     @property
     def width(self) -> float:
@@ -123,6 +125,8 @@ class KindsOptimum:
         of the decay of what is not there.
     covariance : ndarray, shape (p, p)
         Inverse of the observed information of the free parameters; 0 elsewhere.
+    positive : ndarray of bool, shape (p,)
+        Baselines and decays, whose intervals come from standard errors of the logarithm.
     upper_slope, upper_curvature : ndarray, shape (p,)
         Slope of the log-likelihood at a parameter on its lower bound, and its curvature when all others follow.
     converged : bool
@@ -136,6 +140,7 @@ class KindsOptimum:
     free: Flags
     known: Flags
     covariance: Floats
+    positive: Flags
     upper_slope: Floats
     upper_curvature: Floats
     converged: bool
@@ -157,8 +162,14 @@ class KindsOptimum:
         """
         z = float(norm.ppf((1 + prob) / 2))
         error = np.sqrt(np.diag(self.covariance))
-        low = np.maximum(self.parameters - z * error, 0.0)
-        high = self.parameters + z * error
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            spread = np.exp(z * error / self.parameters)
+            low = np.where(
+                self.positive,
+                self.parameters / spread,
+                np.maximum(self.parameters - z * error, 0.0),
+            )
+            high = np.where(self.positive, self.parameters * spread, self.parameters + z * error)
         slope, curvature = self.upper_slope, self.upper_curvature
         one_sided = float(norm.ppf(prob))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -167,8 +178,13 @@ class KindsOptimum:
         with np.errstate(divide="ignore"):
             room = np.where(flat, np.where(slope < 0, -0.5 * one_sided**2 / slope, np.inf), room)
         high = np.where(self.free, high, self.parameters + room)
-        low = np.where(self.known, low, 0.0)
+        low = np.where(self.free, low, 0.0)
         return low, np.where(self.known, high, np.inf)
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors; missing on a bound, and of what the data say nothing about."""
+        return np.where(self.free, np.sqrt(np.diag(self.covariance)), np.nan)
 
 
 def maximum_likelihood(data: KindsArrays) -> KindsOptimum:
@@ -249,17 +265,15 @@ def _to_scaled(data: KindsArrays, parameters: Floats, scale: Floats) -> Floats:
 
 
 def _value_and_gradient(data: KindsArrays, x: Floats, scale: Floats) -> tuple[float, Floats]:
-    parameters = x * scale
-    decays = data.parts[2]
-    parameters[decays] = np.exp(x[decays])
+    parameters = _natural(data, x, scale)
     value, gradient = data.log_likelihood(parameters)
     gradient *= scale
-    gradient[decays] *= parameters[decays]
+    gradient[data.parts[2]] *= parameters[data.parts[2]]
     return value, gradient
 
 
 def _natural(data: KindsArrays, x: Floats, scale: Floats) -> Floats:
-    parameters = x * scale
+    parameters = np.asarray(x * scale)
     parameters[data.parts[2]] = np.exp(x[data.parts[2]])
     return parameters
 
@@ -424,6 +438,8 @@ def _at_optimum(
         across = information[i, free]
         slope[i] = min(gradient[i], 0.0) / unit[i]
         curvature[i] = max(information[i, i] - across @ inverse @ across, 0.0) / unit[i] ** 2
+    positive = np.zeros(len(x), dtype=bool)
+    positive[baselines] = positive[decays] = True
     # A baseline at its floor is none at all.
     out = _natural(data, x, scale)
     floor = (x[baselines] <= lower[baselines] + NEAR) & ~inside[baselines]
@@ -434,6 +450,7 @@ def _at_optimum(
         free=free,
         known=~silent,
         covariance=covariance * np.outer(unit, unit),
+        positive=positive,
         upper_slope=slope,
         upper_curvature=curvature,
         converged=converged,

@@ -63,9 +63,7 @@ def _natural(dim, size, place, out, data):  # type: ignore[no-untyped-def] # noq
     slope = np.empty(dim)
     for i in range(dim):
         z[i] = place[i]
-    kernels.natural(
-        z, header[6:HEADER], int(header[1]), int(header[3]), header[4] > 0.0, parameters, slope
-    )
+    kernels.natural(z, header[6:HEADER], int(header[1]), header[4] > 0.0, parameters, slope)
     for i in range(dim):
         out[i] = parameters[i]
     return 0

@@ -25,7 +25,7 @@ STEP = 1e-4
 
 @dataclass(frozen=True)
 class KindsPrior:
-    """What is believed about several kinds before their data are seen: proper, and sceptical of one kind triggering another.
+    """What is believed about several kinds before their data are seen: proper, and sceptical of cross-triggering.
 
     * ``log(baseline)`` of each kind is normal around ``log(baseline_median_per_day)`` with sd ``baseline_log_sd``.
     * What a kind triggers of its own (the diagonal of the branching matrix) is half-normal with scale ``own_sd``.
@@ -244,7 +244,7 @@ def laplace_kinds(
         draws,
         rng,
     )
-    parameters = kernels.natural_rows(found.draws, prior, data.n_kinds, data.mode, data.negbin)
+    parameters = kernels.natural_rows(found.draws, prior, data.n_kinds, data.negbin)
     return Resampled(
         parameters, found.khat, found.effective, found.log_evidence, found.log_evidence_error
     )

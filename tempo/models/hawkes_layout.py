@@ -300,7 +300,13 @@ class Layout:
         reach = max(min(own, lags - self.delay), 0)
         for row, place in zip(out, theta[:, first : first + self.shape], strict=True):
             shapes.lag_weights(
-                self.kind, np.ascontiguousarray(place), self.parts, self.width, group, weights, slopes
+                self.kind,
+                np.ascontiguousarray(place),
+                self.parts,
+                self.width,
+                group,
+                weights,
+                slopes,
             )
             row[self.delay : self.delay + reach] = weights[:reach]
         return out
@@ -358,7 +364,7 @@ class Layout:
         shape = {
             shapes.EXPONENTIAL: [decay],
             shapes.SUM_EXPONENTIAL: [decay]
-            + [(-2.5, 2.0)] * (self.parts - 1)
+            + [(-2.5, 1.4)] * (self.parts - 1)  # up to 57 times slower
             + [(-8.0, 8.0)] * (self.parts - 1),
             shapes.POWER: [(shortest - 2.0, longest), (-2.5, 3.5)],
             shapes.GAMMA: [(-3.0, 4.0), (shortest, longest)],
@@ -391,7 +397,9 @@ class Layout:
             memory = math.log(bins * self.width)
             shape = {
                 shapes.EXPONENTIAL: [-memory],
-                shapes.SUM_EXPONENTIAL: [1.0 - memory] + [0.3] * (self.parts - 1) + [0.0] * (self.parts - 1),
+                shapes.SUM_EXPONENTIAL: [1.0 - memory]
+                + [0.3] * (self.parts - 1)
+                + [0.0] * (self.parts - 1),
                 shapes.POWER: [memory, math.log(1.5)],
                 shapes.GAMMA: [0.0, memory],
                 shapes.HISTOGRAM: [-1.5 / math.sqrt(bins)] * (self.parts - 1),

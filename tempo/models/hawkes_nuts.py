@@ -24,7 +24,15 @@ from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_timestamps import log_posterior_of_times
 from tempo.models.posterior import CHAINS
 
-__all__ = ["NAMES", "Sampled", "interactive", "run_nutpie", "sample", "sample_block", "sample_times"]
+__all__ = [
+    "NAMES",
+    "Sampled",
+    "interactive",
+    "run_nutpie",
+    "sample",
+    "sample_block",
+    "sample_times",
+]
 
 type Floats = NDArray[np.float64]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from tempo.models.hawkes_general import densities, density
+from tempo.models.hawkes_general import densities
+from tempo.models.hawkes_general_climb import ascend, curvature
 from tempo.models.hawkes_layout import Layout
 
 __all__ = [
     "GeneralOptimum",
     "climb_from",
-    "information_at",
     "maximum_likelihood",
     "posterior_peaks",
     "profile_interval",
@@ -30,7 +30,8 @@ LOG_NOTHING = -40.0
 LOG_NEARLY_NOTHING = math.log(1e-4)
 WORTH = 1e-6  # log-likelihood by which excitation must beat none
 SAME = 0.05  # parameters closer than that are one peak
-NEWTON_STEPS = 8
+MOST_STEPS = 100
+DIFFERENCE = 1e-4  # of parameters, for second derivatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class GeneralOptimum:
 def climb_from(
     block: Floats, which: int, start: Floats, free: Flags, bounds: tuple[Floats, Floats]
 ) -> tuple[Floats, float, bool]:
-    """Climb to a peak: quasi-Newton steps to come near, then Newton's own to arrive.
+    """Climb to a peak.
 
     Parameters
     ----------
@@ -98,96 +99,10 @@ def climb_from(
     theta, value, converged
         The place, its height, and whether the gradient vanished there.
     """
-    lower, upper = bounds
-    place = np.where(free, np.clip(start, lower, upper), start)
-    moving = np.flatnonzero(free)
-    gradient = np.zeros(len(place))
-    if not len(moving):
-        return place, float(density(block, which, place, gradient)), True
-
-    def downhill(values: Floats) -> tuple[float, Floats]:
-        trial = place.copy()
-        trial[moving] = values
-        value = density(block, which, trial, gradient)
-        if not (math.isfinite(value) and np.isfinite(gradient[moving]).all()):
-            return 1e100, np.zeros(len(moving))
-        return -value, -gradient[moving]
-
-    found = minimize(
-        downhill,
-        place[moving],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(lower[moving], upper[moving], strict=True)),
-        options={"maxiter": 300, "ftol": 1e-12, "gtol": 1e-6},
+    place, value, converged = ascend(
+        block, which, np.asarray(start, dtype=float), free, bounds[0], bounds[1], MOST_STEPS
     )
-    place[moving] = found.x
-    value = float(density(block, which, place, gradient))
-    for _ in range(NEWTON_STEPS):
-        active = _active(place, gradient, free, lower, upper)
-        tolerance = 1e-6 * (1.0 + abs(value)) ** 0.5
-        if not len(active) or np.abs(gradient[active]).max() < tolerance:
-            return place, value, True
-        curvature = information_at(block, which, place, active)
-        values, vectors = np.linalg.eigh(curvature)
-        step = vectors @ ((vectors.T @ gradient[active]) / np.maximum(np.abs(values), 1e-6))
-        scale = min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300))
-        for _ in range(20):
-            trial = place.copy()
-            trial[active] = np.clip(place[active] + scale * step, lower[active], upper[active])
-            trial_gradient = np.zeros(len(place))
-            height = float(density(block, which, trial, trial_gradient))
-            if height >= value:
-                break
-            scale *= 0.3
-        else:
-            break
-        gained = height - value
-        place, value, gradient = trial, height, trial_gradient
-        if gained < 1e-11 * (1.0 + abs(value)):
-            break
-    active = _active(place, gradient, free, lower, upper)
-    size = np.abs(gradient[active]).max() if len(active) else 0.0
-    return place, value, bool(size < 1e-3 * (1.0 + abs(value)) ** 0.5)
-
-
-def _active(
-    place: Floats, gradient: Floats, free: Flags, lower: Floats, upper: Floats
-) -> NDArray[np.int64]:
-    outward = ((place <= lower) & (gradient < 0)) | ((place >= upper) & (gradient > 0))
-    return np.flatnonzero(free & ~outward)
-
-
-def information_at(block: Floats, which: int, place: Floats, active: NDArray[np.int64]) -> Floats:
-    """Give minus the second derivatives over some parameters, by central differences of the gradient.
-
-    Parameters
-    ----------
-    block : ndarray
-        Data.
-    which : int
-        As for ``climb_from``.
-    place : ndarray, shape (size,)
-        Where.
-    active : ndarray of int, shape (k,)
-        Which parameters.
-
-    Returns
-    -------
-    ndarray, shape (k, k)
-        Symmetric.
-    """
-    out = np.zeros((len(active), len(active)))
-    above, below = np.zeros(len(place)), np.zeros(len(place))
-    step = 1e-4
-    for row, i in enumerate(active):
-        moved = place.copy()
-        moved[i] += step
-        density(block, which, moved, above)
-        moved[i] -= 2 * step
-        density(block, which, moved, below)
-        out[row] = (below - above)[active] / (2 * step)
-    return np.asarray(0.5 * (out + out.T))
+    return place, float(value), bool(converged)
 
 
 def maximum_likelihood(block: Floats, layout: Layout, rate_per_day: float) -> GeneralOptimum:
@@ -267,9 +182,7 @@ def _drop_silent_inputs(
 ) -> tuple[Floats, Flags]:
     """Set the response to an input that excites nothing to zero, where it loses nothing."""
     silent = [
-        i
-        for i in range(layout.at_branching + 1, layout.at_shape)
-        if theta[i] < LOG_NEARLY_NOTHING
+        i for i in range(layout.at_branching + 1, layout.at_shape) if theta[i] < LOG_NEARLY_NOTHING
     ]
     if not silent:
         return theta, free
@@ -290,7 +203,7 @@ def _covariance(block: Floats, theta: Floats, free: Flags) -> Floats:
     active = np.flatnonzero(free)
     if not len(active):
         return out
-    information = information_at(block, PENALISED, theta, active)
+    information = curvature(block, PENALISED, theta, active, DIFFERENCE)
     if np.isfinite(information).all() and np.linalg.eigvalsh(information).min() > 0:
         out[np.ix_(active, active)] = np.linalg.inv(information)
     return out
@@ -320,7 +233,9 @@ def _natural(
             parameters[last] = errors[last] = math.nan
     for i in range(layout.at_branching + 1, layout.at_shape):
         if theta[i] <= LOG_NOTHING:
-            parameters[layout.names.index(f"response[{layout.inputs[i - layout.at_branching - 1]}]")] = 0.0
+            parameters[
+                layout.names.index(f"response[{layout.inputs[i - layout.at_branching - 1]}]")
+            ] = 0.0
     return parameters, errors
 
 
@@ -418,7 +333,7 @@ def posterior_peaks(
         theta, height, _ = climb_from(block, POSTERIOR, start, every >= 0, wide)
         if any(np.abs(theta - place).max() < SAME for place, _, _ in found):
             continue
-        values, vectors = np.linalg.eigh(information_at(block, POSTERIOR, theta, every))
+        values, vectors = np.linalg.eigh(curvature(block, POSTERIOR, theta, every, DIFFERENCE))
         covariance = (vectors / np.maximum(np.abs(values), 1e-2)) @ vectors.T
         found.append((theta, np.asarray(covariance), height))
     found.sort(key=lambda peak: -peak[2])

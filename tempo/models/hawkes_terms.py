@@ -137,9 +137,7 @@ class BaselineTerms:
             levels = np.unique(raw[:, i])
             if len(levels) == 2:
                 scales[i] = 0.5 * (levels[1] - levels[0])
-        terms = cls(
-            formula, tuple(names), centres, scales, used, dates, spec, origin, bin_days
-        )
+        terms = cls(formula, tuple(names), centres, scales, used, dates, spec, origin, bin_days)
         cuts = np.cumsum([len(index) for index in parts])[:-1]
         return terms, np.split((raw - centres) / scales, cuts)
 

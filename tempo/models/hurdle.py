@@ -52,7 +52,9 @@ def _positive(typical: ArrayLike, dispersion: ArrayLike) -> Floats:
     return np.asarray(-np.expm1(obs.log_pmf(0, typical, dispersion)))
 
 
-def log_pmf(counts: ArrayLike, mean: ArrayLike, typical: ArrayLike, dispersion: ArrayLike) -> Floats:
+def log_pmf(
+    counts: ArrayLike, mean: ArrayLike, typical: ArrayLike, dispersion: ArrayLike
+) -> Floats:
     """Give the log probability of counts.
 
     Parameters

@@ -35,6 +35,7 @@ from tempo.models.lethality_reading import Design, Tolls, read_design, read_grou
 from tempo.models.lethality_tables import compare
 from tempo.models.lethality_tails import (
     TailDraws,
+    joint_posterior,
     not_in_power,
     power_posterior,
     smooth_posterior,
@@ -54,6 +55,8 @@ type Ints = NDArray[np.int64]
 
 #: Proposals for each draw, where rows remain that only importance weights can bring in.
 OVERSAMPLING = 4
+#: Tolls known only to limits from which on a power law is not averaged over where it begins.
+MOST_INEXACT = 40
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Lethality:
     Parameters
     ----------
     tail : {"average", "negbin", "lognormal", "power"}
-        Which distribution of the toll. ``"average"`` carries the uncertainty about it.
+        Which distribution of the toll. ``"average"`` carries the uncertainty about it; if the heaviest is the truth,
+        the chance of a very deadly attack is then somewhat too low while attacks are few: ``fit.by_tail`` shows each.
     formula : str, optional
         Covariates of the chance that anyone is killed, for example ``"munitions + season"`` or
         ``"after(date, '2020-01-03')"``: columns of the incidents, ``date`` and ``season``. Numbers enter in standard
@@ -198,20 +202,32 @@ class Lethality:
         record, notes = self._read(incidents)
         tolls = record.tolls
         open_rows = tolls.open & record.used
-        leftover = open_rows.any() or (
-            not tolls.exact[tolls.some].all() and self.tail in {"average", "power"}
-        )
-        pool = draws * OVERSAMPLING if leftover else draws
-        anyone = self._anyone(record, pool, source)
+        inexact = int(open_rows.sum() + (tolls.some & ~tolls.exact).sum())
+        anyone = self._anyone(record, draws * (OVERSAMPLING if inexact else 1), source)
         blocks = {}
         khats = [anyone.khat]
         names = list(FAMILIES) if self.tail == "average" else [self.tail]
         for name in names:
-            tail, evidence, khat = self._tail(name, tolls.at(tolls.some), pool, source)
-            blocks[name], further = _finished(
-                tail, anyone, evidence, record, open_rows, draws, source
-            )
+            begins = self._begins(name, tolls.at(tolls.some), inexact)
+            if inexact and begins == [1] and self.formula is None and self.group is None:
+                tail, chance, evidence, khat = joint_posterior(
+                    name, tolls, self.any_prior, draws, source
+                )
+                own = AnyDraws(chance[:, None], chance, None, anyone.log_evidence)
+                blocks[name], further = Block(tail, own, evidence), -math.inf
+            else:
+                tail, evidence, khat = _tail(
+                    name, tolls.at(tolls.some), begins, len(anyone), source
+                )
+                blocks[name], further = _finished(
+                    tail, anyone, evidence, record, open_rows, draws, source
+                )
             khats += [khat, further]
+        if "power" in names and inexact > MOST_INEXACT and self.x_min == "average":
+            notes.append(
+                f"The power law begins at 1: for {inexact} attacks only limits of the toll are known, and later beginnings "
+                "are not averaged over."
+            )
         comparison = compare(
             {name: block.tail for name, block in blocks.items()},
             {name: block.log_evidence for name, block in blocks.items()},
@@ -303,19 +319,26 @@ class Lethality:
             return beta_posterior(int(some[0]), int(none[0]), self.any_prior, draws, rng)
         return grouped_posterior(some, none, self.any_prior, draws, rng)
 
-    def _tail(
-        self, name: str, tolls: Tolls, draws: int, rng: np.random.Generator
-    ) -> tuple[TailDraws, float, float]:
+    def _begins(self, name: str, tolls: Tolls, inexact: int) -> list[int]:
+        """Give the places at which a tail may begin."""
         if name != "power":
-            return smooth_posterior(name, tolls, draws, rng)
+            return [1]
+        if self.x_min == "ks":
+            return [fit_power_law(tolls.at(tolls.exact).low).x_min]
         if self.x_min == "average":
-            candidates = x_min_candidates(tolls)
-        elif self.x_min == "ks":
-            candidates = [fit_power_law(tolls.at(tolls.exact).low).x_min]
-        else:
-            candidates = [int(self.x_min)]
-        sampled, evidence, _ = power_posterior(tolls, candidates, draws, rng)
-        return sampled, evidence, -math.inf
+            # Intervals across x_min come in by importance weights, which a few dozen of them exhaust.
+            return x_min_candidates(tolls) if inexact <= MOST_INEXACT else [1]
+        return [int(self.x_min)]
+
+
+def _tail(
+    name: str, tolls: Tolls, begins: list[int], draws: int, rng: np.random.Generator
+) -> tuple[TailDraws, float, float]:
+    """Sample a tail from the attacks that killed."""
+    if name != "power":
+        return smooth_posterior(name, tolls, draws, rng)
+    sampled, evidence, _ = power_posterior(tolls, begins, draws, rng)
+    return sampled, evidence, -math.inf
 
 
 def _finished(

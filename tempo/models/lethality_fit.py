@@ -194,6 +194,17 @@ class LethalityFit:
         ------
         OptionError
             If the number is not whole, or ``given`` lacks what the formula needs.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> import tempo
+        >>> past = tempo.load_dataset("iraq-coalition").before("2020-03-12")
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", tempo.errors.FewEventsWarning)  # three lethal attacks
+        ...     deadly = tempo.Lethality().fit(past, rng=7)
+        >>> deadly.probability(at_least=1)
+        13 % (90 % interval 5 % to 24 %)
         """
         return Chance.of(self._exceeds([at_least], given)[:, 0], prob)
 
@@ -341,6 +352,38 @@ class LethalityFit:
         """
         table = self._comparison.assign(weight=pd.Series(self.weights))
         return table[["weight", *self._comparison.columns]].sort_values("weight", ascending=False)
+
+    def by_tail(self, at_least: int, *, prob: float = 0.9) -> pd.DataFrame:
+        """Give the probability that the next attack kills at least so many, under each family of tails.
+
+        Where they disagree, data do not settle the answer: an average may then be too low if the heaviest is right.
+
+        Parameters
+        ----------
+        at_least : int
+            How many.
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by family, the heaviest weight first: ``weight, probability, low, high``.
+        """
+        if at_least < 1 or at_least != int(at_least):
+            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 1 up.")
+        rows = {}
+        for name in self.tails.index:
+            beyond = self._blocks[name].tail.survival(np.array([float(at_least)]))[:, 0]
+            chance = self.chance * beyond
+            low, high = np.quantile(chance, tables.levels(prob))
+            rows[name] = [self.weights[name], float(chance.mean()), low, high]
+        table = pd.DataFrame.from_dict(
+            rows, orient="index", columns=["weight", "probability", "low", "high"]
+        )
+        table.index.name = "tail"
+        table.attrs["prob"] = prob
+        return table
 
     def groups(self, prob: float = 0.9) -> pd.DataFrame:
         """Tabulate the chance of each group.

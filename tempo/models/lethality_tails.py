@@ -18,13 +18,15 @@ from scipy import optimize, special, stats
 from tempo.models import severity_kernels as kernels
 from tempo.models import severity_tails as tails
 from tempo.models.hawkes_kernels_random import seeds
-from tempo.models.laplace import importance_resample
+from tempo.models.laplace import Resampled, importance_resample
 from tempo.models.lethality_reading import Tolls
 
 __all__ = [
     "TailDraws",
+    "joint_posterior",
     "not_in_power",
     "power_posterior",
+    "simulated_tolls",
     "smooth_posterior",
     "stacked",
     "x_min_candidates",
@@ -231,11 +233,11 @@ def simulated_tolls(
 def smooth_posterior(
     family: str, tolls: Tolls, draws: int, rng: np.random.Generator
 ) -> tuple[TailDraws, float, float]:
-    """Sample the posterior of a negative binomial or log-normal tail.
+    """Sample the posterior of a tail that begins at 1.
 
     Parameters
     ----------
-    family : {"negbin", "lognormal"}
+    family : str
         Which.
     tolls : Tolls
         Attacks with at least one killed.
@@ -256,6 +258,82 @@ def smooth_posterior(
     distinct, number_of = tolls.tallied()
     mean, sd = (np.array(column) for column in zip(*tails.PRIORS[family], strict=True))
 
+    def log_likelihood(theta: Floats) -> Floats:
+        return np.asarray(
+            tails.log_interval(family, theta, distinct.low, distinct.high) @ number_of
+        )
+
+    sampled = _sampled(log_likelihood, mean, sd, draws, rng)
+    return _drawn(family, sampled.draws), sampled.log_evidence, sampled.khat
+
+
+def joint_posterior(
+    family: str, tolls: Tolls, prior: tuple[float, float], draws: int, rng: np.random.Generator
+) -> tuple[TailDraws, Floats, float, float]:
+    """Sample a tail that begins at 1 together with the chance that an attack kills anyone.
+
+    Attacks that killed at most so many, perhaps nobody, tie the two together.
+
+    Parameters
+    ----------
+    family : str
+        Which.
+    tolls : Tolls
+        All attacks.
+    prior : (float, float)
+        Beta prior of the chance.
+    draws : int
+        How many draws.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    draws : TailDraws
+        Of equal weight.
+    chance : ndarray, shape (draws,)
+        The chance that belongs to each.
+    log_evidence : float
+        Log marginal likelihood, without that of the attacks of which it is known whether they killed.
+    khat : float
+        Whether the approximation can be trusted: below 0.7.
+    """
+    some, number_some = tolls.at(tolls.some).tallied()
+    open_, number_open = tolls.at(tolls.open).tallied()
+    # The chance is sampled on the normal scale of its Beta posterior from the attacks that are known.
+    known = stats.beta(prior[0] + int(tolls.some.sum()), prior[1] + int(tolls.none.sum()))
+    mean, sd = (
+        np.array([*column, extra])
+        for column, extra in zip(zip(*tails.PRIORS[family], strict=True), (0.0, 1.0), strict=True)
+    )
+
+    def log_likelihood(theta: Floats) -> Floats:
+        chance = known.ppf(special.ndtr(theta[:, -1:]))
+        beyond = np.exp(tails.log_survival(family, theta[:, :-1], open_.high + 1.0))
+        rows = tails.log_interval(family, theta[:, :-1], some.low, some.high) @ number_some
+        return np.asarray(rows + np.log1p(-chance * beyond) @ number_open)
+
+    sampled = _sampled(log_likelihood, mean, sd, draws, rng)
+    chance = known.ppf(special.ndtr(sampled.draws[:, -1]))
+    return _drawn(family, sampled.draws[:, :-1]), chance, sampled.log_evidence, sampled.khat
+
+
+def _drawn(family: str, theta: Floats) -> TailDraws:
+    ones = np.ones(len(theta), dtype=np.int64)
+    padded = np.zeros((len(theta), 2))
+    padded[:, : theta.shape[1]] = theta
+    return TailDraws(tails.FAMILIES[family][0] * ones, padded, ones, np.zeros((len(theta), 1)))
+
+
+def _sampled(
+    log_likelihood: Callable[[Floats], Floats],
+    mean: Floats,
+    sd: Floats,
+    draws: int,
+    rng: np.random.Generator,
+) -> Resampled:
+    """Sample a posterior with independent normal priors."""
+
     def log_prior(theta: Floats) -> Floats:
         return np.asarray(stats.norm.logpdf(theta, mean, sd).sum(axis=1))
 
@@ -263,31 +341,27 @@ def smooth_posterior(
         # A dozen standard deviations out the special functions overflow, and nothing is lost.
         near = (np.abs(theta - mean) < 12 * sd).all(axis=1)
         value = np.full(len(theta), -np.inf)
-        rows = tails.log_interval(family, theta[near], distinct.low, distinct.high)
-        value[near] = log_prior(theta[near]) + rows @ number_of
+        value[near] = log_prior(theta[near]) + log_likelihood(theta[near])
         return np.where(np.isnan(value), -np.inf, value)
 
     def loss(theta: Floats) -> float:
         value = float(log_target(theta[None])[0])
         return -value if math.isfinite(value) else 1e300
 
-    found = optimize.minimize(loss, mean, method="Nelder-Mead", options={"xatol": 1e-4})
+    # From the prior mean the likelihood of a long list may underflow: start where it is best on a coarse grid.
+    offsets = np.linspace(-4.0, 4.0, 9)
+    grid = np.stack(np.meshgrid(*[offsets] * len(mean), indexing="ij"), axis=-1)
+    starts = mean + sd * grid.reshape(-1, len(mean))
+    start = starts[int(np.argmax(log_target(starts)))]
+    found = optimize.minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4})
     place = np.asarray(found.x)
-    covariance = np.linalg.pinv(_curvature(loss, place))
-    sampled = importance_resample(
+    return importance_resample(
         log_target,
-        [(place, covariance, -float(found.fun))],
+        [(place, np.linalg.pinv(_curvature(loss, place)), -float(found.fun))],
         lambda n, source: source.normal(mean, sd, (n, len(mean))),
         log_prior,
         draws,
         rng,
-    )
-    ones = np.ones(draws, dtype=np.int64)
-    code = tails.FAMILIES[family][0]
-    return (
-        TailDraws(code * ones, sampled.draws, ones, np.zeros((draws, 1))),
-        sampled.log_evidence,
-        sampled.khat,
     )
 
 

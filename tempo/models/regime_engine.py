@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tempo.models import observation as obs
 from tempo.models.hawkes_kernels_random import seeds
-from tempo.models.regime_density import RegimeData, excitation, filter_naturally
+from tempo.models.regime_data import RegimeData
+from tempo.models.regime_density import excitation, filter_naturally
 from tempo.models.regime_recursions import backward, paths, stationary, viterbi
 
 __all__ = ["Reading", "simulate", "step_matrix"]

@@ -22,7 +22,8 @@ from tempo.models.checks import count_checks
 from tempo.models.laplace import Resampled
 from tempo.models.posterior import CHAINS, assemble, deal
 from tempo.models.provenance import Provenance
-from tempo.models.regime_density import pointwise, prepare
+from tempo.models.regime_data import prepare
+from tempo.models.regime_density import pointwise
 from tempo.models.regime_engine import Reading, simulate, step_matrix
 from tempo.models.regime_fitting import Part, scatter
 from tempo.models.regime_posterior import laplace

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tempo.errors import ConvergenceWarning
 from tempo.models.laplace import KHAT_LIMIT
 from tempo.models.posterior import CHAINS
-from tempo.models.regime_density import RegimeData, ordered, to_natural
+from tempo.models.regime_data import RegimeData, ordered
+from tempo.models.regime_density import to_natural
 from tempo.models.regime_engine import Reading
 from tempo.models.regime_mle import Optimum, height
 from tempo.models.regime_posterior import RegimesPrior, laplace, mode

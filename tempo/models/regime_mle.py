@@ -11,15 +11,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
+from tempo.models.regime_data import RegimeData, ordered
 from tempo.models.regime_density import (
-    RegimeData,
     filter_naturally,
     log_posterior,
     n_theta,
-    ordered,
     to_natural,
     to_theta,
 )
@@ -27,11 +26,12 @@ from tempo.models.regime_density import (
 __all__ = ["Optimum", "climb", "covariance", "height", "maximum_likelihood"]
 
 type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
 
 NO_PRIOR = np.zeros(0)
-CLIMBED = (12, 5)  # starts that are climbed some way, in short and in long records
+CLIMBED = (40, 4)  # starts that are climbed some way, in short and in long records
 LONG = 2_000  # bins
-FINISHED = (6, 2)  # of them, those that are climbed to the top if they stand on different slopes
+FINISHED = (10, 2)  # of them, those that are climbed to the top if they stand on different slopes
 FLATTEST = 0.04  # curvature below it is no knowledge: a standard error of 5 on a log scale
 
 
@@ -145,25 +145,128 @@ def climb(
         Whether the gradient inside the bounds vanished.
     """
     lower, upper = bounds(data)
-    gradient = np.zeros(len(start))
+    theta, value, steep = _ascend(*data.arrays, prior, start, lower, upper, steps)
+    return theta, float(value), bool(steep < 1e-3 * (1.0 + math.sqrt(abs(value))))
 
-    def below(theta: Floats) -> tuple[float, Floats]:
-        value = log_posterior(*data.arrays, prior, theta, gradient)
-        return (-value, -gradient) if math.isfinite(value) else (1e15, np.zeros(len(theta)))
 
-    found = minimize(
-        below,
-        np.clip(start, lower, upper),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(lower, upper, strict=True)),
-        options={"maxiter": steps, "ftol": 1e-13, "gtol": 1e-5, "maxcor": 20},
-    )
-    theta = np.asarray(found.x)
-    value, slope = below(theta)
-    inside = ((theta > lower) | (slope < 0)) & ((theta < upper) | (slope > 0))
-    steep = float(np.abs(slope[inside]).max(initial=0.0))
-    return theta, -value, steep < 1e-3 * (1.0 + math.sqrt(abs(value)))
+@njit(cache=True, error_model="numpy")
+def _ascend(
+    counts: Floats,
+    exposure: Floats,
+    constants: Floats,
+    times: Floats,
+    index: Ints,
+    history: Floats,
+    k: int,
+    stages: int,
+    negbin: bool,
+    contagion: bool,
+    prior: Floats,
+    start: Floats,
+    lower: Floats,
+    upper: Floats,
+    steps: int,
+) -> tuple[Floats, float, float]:
+    """BFGS inside bounds: the place, its height, and the largest slope there that does not lean on a bound.
+
+    Compiled, because for a few parameters scipy's own bookkeeping (and the threads of its BLAS) would cost more than
+    the likelihood.
+    """
+    p = len(start)
+    theta = np.empty(p)
+    for i in range(p):
+        theta[i] = min(max(start[i], lower[i]), upper[i])
+    slope = np.zeros(p)
+    fresh = np.zeros(p)
+    value = log_posterior(
+        counts, exposure, constants, times, index, history, k, stages, negbin, contagion, prior, theta, slope,
+    )  # fmt: skip
+    inverse = np.zeros((p, p))
+    held = np.zeros(p, dtype=np.bool_)
+    begin = True
+    steep = 0.0
+    small = 0
+    for _ in range(steps):
+        steep = 0.0
+        for i in range(p):
+            leaning = (theta[i] <= lower[i] and slope[i] <= 0) or (
+                theta[i] >= upper[i] and slope[i] >= 0
+            )
+            begin = begin or leaning != held[i]
+            held[i] = leaning
+            if not leaning:
+                steep = max(steep, abs(slope[i]))
+        if steep < 1e-6 * (1.0 + math.sqrt(abs(value))):
+            break
+        if begin:
+            for i in range(p):
+                for j in range(p):
+                    inverse[i, j] = 1.0 / max(steep, 1.0) if i == j else 0.0
+        way = np.zeros(p)
+        climb_rate = 0.0
+        longest = 0.0
+        for i in range(p):
+            if not held[i]:
+                for j in range(p):
+                    if not held[j]:
+                        way[i] += inverse[i, j] * slope[j]
+                climb_rate += way[i] * slope[i]
+                longest = max(longest, abs(way[i]))
+        if not climb_rate > 0.0:
+            if begin:
+                break
+            begin = True
+            continue
+        length = min(1.0, 2.0 / longest)
+        found = -math.inf
+        trial = theta.copy()
+        for _ in range(30):
+            promise = 0.0
+            for i in range(p):
+                trial[i] = min(max(theta[i] + length * way[i], lower[i]), upper[i])
+                promise += slope[i] * (trial[i] - theta[i])
+            found = log_posterior(
+                counts, exposure, constants, times, index, history, k, stages, negbin, contagion, prior, trial, fresh,
+            )  # fmt: skip
+            if found >= value + 1e-4 * promise and not math.isnan(found):
+                break
+            length *= 0.3
+        if not found > value:
+            if begin:
+                break
+            begin = True
+            continue
+        small = small + 1 if found - value < 1e-10 * (1.0 + abs(value)) else 0
+        curve = 0.0
+        size = 0.0
+        for i in range(p):
+            curve += (trial[i] - theta[i]) * (slope[i] - fresh[i])
+            size += (slope[i] - fresh[i]) ** 2
+        if begin and curve > 0.0:
+            for i in range(p):
+                inverse[i, i] = curve / size
+        if curve > 1e-12:
+            bent = np.zeros(p)
+            along = 0.0
+            for i in range(p):
+                for j in range(p):
+                    bent[i] += inverse[i, j] * (slope[j] - fresh[j])
+                along += bent[i] * (slope[i] - fresh[i])
+            for i in range(p):
+                step_i = trial[i] - theta[i]
+                for j in range(p):
+                    step_j = trial[j] - theta[j]
+                    inverse[i, j] += (1.0 + along / curve) * step_i * step_j / curve - (
+                        bent[i] * step_j + step_i * bent[j]
+                    ) / curve
+        begin = False
+        value = found
+        for i in range(p):
+            theta[i] = trial[i]
+            slope[i] = fresh[i]
+        if small >= 3:
+            break
+    return theta, value, steep
 
 
 def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> Optimum:

@@ -7,14 +7,19 @@ rates afterwards, which is exact and spares the sampler the corners that an orde
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import carray, cfunc, types
 from numpy.typing import NDArray
 
-from tempo.models.hawkes_nuts import Sampled, run_nutpie
-from tempo.models.regime_density import RegimeData, log_posterior
+from tempo.models.regime_data import RegimeData
+from tempo.models.regime_density import log_posterior
 
-__all__ = ["Sampled", "sample"]
+if TYPE_CHECKING:
+    from tempo.models.hawkes_nuts import Sampled
+
+__all__ = ["sample"]
 
 type Floats = NDArray[np.float64]
 
@@ -100,6 +105,8 @@ def sample(
     Sampled
         Draws of shape (4, draws, p), and sampler statistics.
     """
+    from tempo.models.hawkes_nuts import run_nutpie
+
     header = [len(data.counts), len(data.index), len(data.history), *map(float, data.shape), 0.0]
     block = np.concatenate(
         [header, prior, data.counts, data.exposure, data.constants, data.times, data.index, data.history]

@@ -18,7 +18,8 @@ from pytensor.link.numba.dispatch import numba_funcify
 from pytensor.link.numba.dispatch.basic import numba_njit
 
 from tempo.models.hawkes_pymc import CompiledLogLikelihood
-from tempo.models.regime_density import RegimeData, log_likelihood, n_theta
+from tempo.models.regime_data import RegimeData
+from tempo.models.regime_density import log_likelihood, n_theta
 from tempo.models.regime_posterior import RegimesPrior
 
 __all__ = ["RegimesLogLikelihood", "pymc_model"]

@@ -17,7 +17,7 @@ from tempo.data.incidents import Incidents
 from tempo.errors import DataError, OptionError
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.models.provenance import Provenance
-from tempo.models.regime_density import RegimeData, prepare
+from tempo.models.regime_data import RegimeData, prepare
 from tempo.models.regime_fit import RegimesFit
 from tempo.models.regime_fitting import doubts, fit_part, remarks
 from tempo.models.regime_mle import Optimum, maximum_likelihood
@@ -75,7 +75,7 @@ class Regimes:
     >>> quiet, busy = [0, 0, 1, 0, 0, 0], [2, 4, 3, 1, 3, 5]
     >>> fit = Regimes(n_regimes=2).fit(pd.Series((quiet * 10 + busy * 5) * 4, index=days), rng=7)
     >>> fit.rates.round(2).tolist(), fit.filtered.iloc[-1].round(2).tolist()
-    ([0.16, 2.99], [0.0, 1.0])
+    ([0.17, 2.99], [0.0, 1.0])
     """
 
     n_regimes: int = 2
@@ -275,7 +275,7 @@ class Regimes:
         >>> days = pd.date_range("2020-01-01", periods=180, freq="1D")
         >>> counts = pd.Series(([0, 0, 1, 0, 0, 0] * 10 + [2, 4, 3, 1, 3, 5] * 5) * 2, index=days)
         >>> table = Regimes.compare(counts, up_to=2, rng=7)
-        >>> table["bic"].idxmin().item(), table["probability"].round(2).tolist()
+        >>> table["bic"].idxmin(), table["probability"].round(2).tolist()
         (2, [0.0, 1.0])
         """
         if method not in {"mle", "nuts"}:

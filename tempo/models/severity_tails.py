@@ -262,9 +262,12 @@ def log_survival(family: str, theta: Floats, k: ArrayLike, *, x_min: int = 1) ->
         )
     else:
         shape, ratio = _shape_and_ratio(theta)
-        result = np.log(np.maximum(special.betainc(at, shape, ratio), _SMALLEST)) - _log_some(
-            shape, ratio
-        )
+        beyond = special.betainc(at, shape, ratio)
+        result = np.log(np.maximum(beyond, _SMALLEST)) - _log_some(shape, ratio)
+        if (beyond <= 1e-280).any():  # there the sum is its first term times a geometric series
+            step = np.minimum(ratio * (at + shape) / (at + 1.0), 1 - 1e-15)
+            first = log_pmf(family, theta, at) - np.log1p(-step)
+            result = np.where(beyond > 1e-280, result, first)
     return np.where(endless, -np.inf, np.minimum(result, 0.0))
 
 
@@ -343,10 +346,10 @@ def log_interval(
     result = np.empty((len(theta), len(low)))
     result[:, exact] = log_pmf(family, theta, low[exact], x_min=x_min)
     wide = ~exact
-    result[:, wide] = _log_difference(
-        log_survival(family, theta, low[wide], x_min=x_min),
-        log_survival(family, theta, high[wide] + 1.0, x_min=x_min),
-    )
+    ends, place = np.unique(np.concatenate([low[wide], high[wide] + 1.0]), return_inverse=True)
+    beyond = log_survival(family, theta, ends, x_min=x_min)[:, place]
+    n = int(wide.sum())
+    result[:, wide] = _log_difference(beyond[:, :n], beyond[:, n:])
     return result
 
 

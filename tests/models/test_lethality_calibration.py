@@ -82,17 +82,29 @@ def test_ranks_of_groups_are_uniform() -> None:
 
 @pytest.mark.parametrize("family", ["power", "lognormal"])
 def test_intervals_cover_the_chance_of_a_deadly_attack(family) -> None:
-    """On tails with infinite variance, by the default average: nine intervals of ten should hold, and not all."""
+    """On heavy tails (a power law of infinite variance), with about 32 lethal attacks of 80.
+
+    With the right tail nine intervals of ten hold. The average does not know which is right: where it is the heaviest
+    of the three, its upper ends are too low in one case of five, which is why ``by_tail`` shows each alone.
+    """
     rng = np.random.default_rng(13)
     theta = np.array([[np.log(1.3)]]) if family == "power" else np.array([[0.3, np.log(1.6)]])
     k = [1, 5, 20, 100]
     truth = 0.4 * np.exp(tails.log_survival(family, theta, k))[0]
-    inside = []
+    held: dict[str, list[np.ndarray]] = {"right": [], "average": []}
+    low_enough = []
     for i in range(100):
         killed = tails.sample(family, theta, rng, each=80)[0] * (rng.random(80) < 0.4)
-        table = tempo.Lethality().fit(attacks(killed), rng=i, draws=400).exceedance(k)
-        inside.append((table["low"] <= truth) & (truth <= table["high"]))
-    covered = np.mean(inside, axis=0)
-    # Binomial error of 100 tries is 3 points; the far tail may be covered too well, never too badly.
-    assert (covered > 0.81).all(), covered
-    assert covered[0] < 0.98
+        fit = tempo.Lethality().fit(attacks(killed), rng=i, draws=400)
+        table = fit.exceedance(k)
+        held["average"].append((table["low"] <= truth) & (truth <= table["high"]))
+        low_enough.append(table["low"] <= truth)
+        alone = [fit.by_tail(at).loc[family] for at in k]
+        held["right"].append(
+            [row["low"] <= t <= row["high"] for row, t in zip(alone, truth, strict=True)]
+        )
+    right, average = np.mean(held["right"], axis=0), np.mean(held["average"], axis=0)
+    # Binomial error of 100 tries is 3 points.
+    assert ((right > 0.80) & (right < 0.98)).all(), right
+    assert (average > 0.71).all(), average
+    assert (np.mean(low_enough, axis=0) > 0.88).all()

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from tempo.models import observation as obs
 from tempo.models import regime_density as density
+from tempo.models.regime_data import prepare
 from tempo.models.regime_engine import Reading, step_matrix
 from tempo.models.regime_posterior import RegimesPrior
 
@@ -66,7 +67,7 @@ def test_agrees_with_every_path(seed, shape, negbin, contagion):
     exposure = rng.choice([0.0, 0.5, 1.0], n, p=[0.2, 0.2, 0.6])
     exposure[rng.integers(n)] = 1.0
     values[exposure == 0] = np.nan
-    data = density.prepare(values, exposure, k, stages, negbin=negbin, contagion=contagion)
+    data = prepare(values, exposure, k, stages, negbin=negbin, contagion=contagion)
     reading = Reading(data, natural)
     paths, log_joint = enumerate_paths(values, exposure, natural, k, stages)
     value, *_ = reading._passed
@@ -77,9 +78,7 @@ def test_agrees_with_every_path(seed, shape, negbin, contagion):
     if (
         not contagion and (exposure[:-1] > 0).any()
     ):  # the history of a bin that was missed is a mean over all
-        earlier = density.prepare(
-            values[:-1], exposure[:-1], k, stages, negbin=negbin, contagion=False
-        )
+        earlier = prepare(values[:-1], exposure[:-1], k, stages, negbin=negbin, contagion=False)
         np.testing.assert_allclose(
             Reading(earlier, natural).filtered, reading.filtered[:-1], atol=1e-12
         )
@@ -96,7 +95,7 @@ def test_most_probable_path_is_the_best_of_all():
     for k, stages, n in ((2, 1, 9), (3, 1, 7), (2, 3, 5)):
         natural = random_natural(rng, k)
         values = rng.poisson(2.0, n).astype(float)
-        data = density.prepare(values, np.ones(n), k, stages, negbin=False, contagion=False)
+        data = prepare(values, np.ones(n), k, stages, negbin=False, contagion=False)
         paths, log_joint = enumerate_paths(values, np.ones(n), natural, k, stages)
         found = Reading(data, natural).most_probable()
         # Several paths of stages may share one path of regimes: the best single one counts.
@@ -111,7 +110,7 @@ def test_drawn_paths_match_smoothed_probabilities_and_switches(k, stages):
     values = rng.poisson(2.0, 30).astype(float)
     values[10:15] = np.nan
     exposure = np.where(np.isnan(values), 0.0, 1.0)
-    data = density.prepare(values, exposure, k, stages, negbin=False, contagion=False)
+    data = prepare(values, exposure, k, stages, negbin=False, contagion=False)
     reading = Reading(data, natural)
     drawn = reading.paths(8_000, rng)
     shares = np.stack([(drawn == i).mean(axis=0) for i in range(k)], axis=1)
@@ -128,7 +127,7 @@ def test_gradient_agrees_with_differences(k, stages, negbin, contagion, stay):
     rng = np.random.default_rng(k)
     values = rng.poisson(2.0, 40).astype(float)
     exposure = rng.choice([0.0, 0.5, 1.0], 40, p=[0.2, 0.2, 0.6])
-    data = density.prepare(values, exposure, k, stages, negbin=negbin, contagion=contagion)
+    data = prepare(values, exposure, k, stages, negbin=negbin, contagion=contagion)
     prior = RegimesPrior(stay_days=stay).array(k, stages, 1.0)
     theta = 0.7 * rng.standard_normal(density.n_theta(k, negbin, contagion))
     gradient, spare = np.zeros(len(theta)), np.zeros(len(theta))

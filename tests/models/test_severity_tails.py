@@ -50,6 +50,16 @@ def test_far_tail_of_the_log_normal_keeps_its_precision() -> None:
     assert got == pytest.approx(density - stats.norm.logcdf(math.log(2)), abs=1e-4)
 
 
+def test_far_tail_of_the_negative_binomial_does_not_underflow() -> None:
+    """An interval out there adds up to its masses, though each of them is below the smallest float."""
+    theta = np.array([[0.5, -2.0]])
+    x = np.arange(900, 1_000)
+    mass = special.logsumexp(tails.log_pmf("negbin", theta, x)[0])
+    assert mass < -745
+    wide = tails.log_interval("negbin", theta, [900], [999])[0, 0]
+    assert wide == pytest.approx(mass, abs=1e-3)
+
+
 def test_power_law_begins_at_x_min() -> None:
     x = np.arange(12, 200_000)
     row = np.array([[0.5]])
