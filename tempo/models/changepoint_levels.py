@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["backward", "forward", "numbers", "paths"]
+__all__ = ["backward", "forward", "marginal", "numbers", "paths"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -254,3 +254,43 @@ def _chosen(weights: Floats, generator: Any) -> tuple[int, int]:
             if reached > aim:
                 return j, g
     return weights.shape[0] - 1, weights.shape[1] - 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def marginal(
+    log_likelihood: Floats, log_prior: Floats, hazard: float
+) -> tuple[float, Floats, Floats, float]:
+    """Give the log-likelihood with changes and levels summed out, and its gradients.
+
+    Parameters
+    ----------
+    log_likelihood : float array (n, levels)
+        Of each bin at each level.
+    log_prior : float array (levels,)
+        Log probability of each level of a new regime; need not sum to one.
+    hazard : float
+        Probability that a new regime begins with any one bin but the first.
+
+    Returns
+    -------
+    value : float
+        The log of the sum.
+    by_likelihood, by_prior : float array (n, levels), (levels,)
+        Gradients: P(level of each bin), and the expected number of regimes at each level.
+    by_hazard : float
+        Derivative with respect to the hazard.
+    """
+    n, n_levels = log_likelihood.shape
+    likelihood = np.empty((n, n_levels))
+    value = 0.0
+    for t in range(n):
+        top = log_likelihood[t].max()
+        value += top
+        likelihood[t] = np.exp(log_likelihood[t] - top)
+    prior = np.exp(log_prior)
+    leave = np.array([hazard])
+    log_sum, filtered, sums = forward(likelihood, prior, leave, True)
+    levels, change, fresh, _ = backward(likelihood, prior, leave, filtered, sums)
+    changes = change.sum()
+    slope = changes / hazard - (n - 1 - changes) / (1.0 - hazard)
+    return value + log_sum, levels, fresh, slope

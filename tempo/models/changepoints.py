@@ -53,8 +53,8 @@ class Changepoints:
     ----------
     observation : {"poisson", "negbin", "zip", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
-        averaged over a grid. ``"zip"``: zero-inflated Poisson; a share of all bins is idle, the same in all regimes and
-        averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean with idle bins. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
+        averaged over a grid. ``"zip"``: zero-inflated Poisson; a share of all bins is
+        idle, averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean, idle bins included. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
         exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and
         rates are per day. ``"severity"``: log deaths of deadly attacks, normal with a mean and a spread of each
         regime (Normal-Gamma prior), for ``Incidents`` or a Series with one toll for each attack.
@@ -277,6 +277,11 @@ class Changepoints:
             extra = 1.0 if beta else 0.5
             average = (bins.counts.sum() + 0.5) / (bins.exposure.sum() + extra)
             shape, rate, log_prior = learned_rates(float(average), beta=beta)
+            if self._by_levels:  # each prior costs a pass over all levels: a coarser grid
+                ratio = shape / rate / average
+                kept = (shape < 3) & (ratio > 0.3) & (ratio < 3)
+                shape, rate = shape[kept], rate[kept]
+                log_prior = np.full(shape.size, -math.log(shape.size))
         size = np.ones(shape.size)
         if family == NEGBIN:
             share = np.log(_DISPERSIONS) - 0.5 * _DISPERSIONS**2  # half-normal, on a log grid
@@ -294,6 +299,9 @@ class Changepoints:
             odds, log_odds_prior = np.array([self.hazard / (1 - self.hazard)]), np.zeros(1)
         else:
             odds, log_odds_prior = learned_odds(float(bins.places[1:].sum()), 0, _NODES)
+            if self._by_levels:
+                log_odds_prior = np.logaddexp.reduceat(log_odds_prior, np.arange(0, odds.size, 2))
+                odds = odds[::2]
         grid = Grid(family, shape, rate, size, log_prior, odds, log_odds_prior, self.n_changes)
         if self.n_changes is not None:
             return _with_number(grid, float(bins.places[1:].sum()), self.n_changes)

@@ -15,7 +15,6 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DateLike
 from tempo.errors import OptionError, StationarityWarning
 from tempo.models.hawkes_binned import BinnedEngine
-from tempo.models.hawkes_engine import Engine
 from tempo.models.hawkes_fit import CAP, HawkesFit
 from tempo.models.hawkes_fitting import (
     doubts,
@@ -365,7 +364,8 @@ class Hawkes:
                 f"parameters are {values.tolist()}; expected {len(names)} numbers: {', '.join(names)}."
             )
         if engine is not None:
-            return engine.simulate(engine.layout.unbounded(values)[None], n_bins, generator, CAP)[0]
+            theta = engine.layout.unbounded(values)[None]
+            return np.asarray(engine.simulate(theta, n_bins, generator, CAP)[0])
         path: NDArray[np.int64] = discrete_counts(
             n_bins,
             1,
@@ -428,22 +428,23 @@ class Hawkes:
     def _choose_time(
         self, data: Any, *, general: bool
     ) -> tuple[Literal["daily", "continuous"], str]:
-        if not isinstance(data, Incidents) and not (
-            isinstance(data, (list, tuple)) and all(isinstance(d, Incidents) for d in data)
-        ):
+        every = data if isinstance(data, (list, tuple)) else [data]
+        if not all(isinstance(item, Incidents) for item in every):
             if self.time == "continuous":
                 raise OptionError(
                     "time='continuous' needs the time of each incident, and counts have none. Pass Incidents, or use "
                     "time='daily'."
                 )
             return "daily", "Time is in bins, because counts were given."
-        beyond = self._needs_bins() or ("what is known beside the incidents" if general else "")
+        if self.time == "daily":
+            return "daily", "Time is in days, as asked."
         if general and self.time == "continuous":
             raise OptionError(
                 "covariates, inputs, history and several series are for counts in bins. Use time='daily'."
             )
-        if self.time == "daily":
-            return "daily", "Time is in days, as asked."
+        beyond = self._needs_bins() or ("what is known beside the incidents" if general else "")
+        if beyond:
+            return "daily", f"Time is in days, because {beyond} is for counts in bins."
         obstacle = TimestampEngine.obstacle(data)
         if self.time == "continuous":
             if obstacle:

@@ -28,8 +28,8 @@ __all__ = [
     "HEADER",
     "KNOWN",
     "SCORED",
-    "density",
     "densities",
+    "density",
     "expectations",
 ]
 

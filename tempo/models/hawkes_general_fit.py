@@ -350,10 +350,10 @@ class GeneralHawkesFit(HawkesFit):
                 f"{what} in 30 days."
             )
         if self._first.layout.inputs:
-            share = self.sources(prob).loc["inputs"]
+            share, low, high = (float(v) for v in self.sources(prob).loc["inputs"])
             text += (
-                f" About {percent(float(share['share']))} of {what} ({interval(100 * share['low'], 100 * share['high'])} "
-                f"%) followed {', '.join(self._first.layout.inputs)}."
+                f" About {percent(share)} of {what} ({interval(100 * low, 100 * high)} %) followed "
+                f"{', '.join(self._first.layout.inputs)}."
             )
         return text
 

@@ -433,16 +433,33 @@ def expected(
 def final_state(
     counts: Floats, bin_days: Floats, width: float, mode: int, parameters: Floats
 ) -> Floats:
-    """Give the states of the bin after the last one: (draws, 1 or K, K)."""
+    """Give the states of the bin after the last one: (draws, 1 or K, K).
+
+    Where every bin was observed, only those are run through whose excitation has not faded below 1e-17.
+    """
     n, K = counts.shape
     rows = K if mode == EACH_PAIR else 1
     out = np.zeros((len(parameters), rows, K))
     triggered = np.empty(K)
+    whole = True
+    for t in range(n):
+        for i in range(K):
+            if math.isnan(counts[t, i]):
+                whole = False
     for d in range(len(parameters)):
         A = parameters[d, K : K + K * K].copy().reshape((K, K))
         fresh, _ = _fresh(parameters[d], K, mode, width)
-        for t in range(n):
-            _step(counts, bin_days, t, mode, parameters[d, :K], A, fresh, out[d], triggered)
+        if whole:
+            slowest = fresh.min()
+            reach = 40.0 / slowest if slowest > 0.0 else math.inf
+            first = n - int(reach) if reach < n else 0
+            for t in range(first, n):
+                for r in range(rows):
+                    for j in range(K):
+                        out[d, r, j] += fresh[r, j] * (counts[t, j] - out[d, r, j])
+        else:
+            for t in range(n):
+                _step(counts, bin_days, t, mode, parameters[d, :K], A, fresh, out[d], triggered)
     return out
 
 

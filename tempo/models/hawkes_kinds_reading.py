@@ -26,6 +26,7 @@ type Floats = NDArray[np.float64]
 YES, NO, CANNOT_TELL = "yes", "no", "the data cannot tell"
 SURE = 0.9
 LEARNED = 3.0  # times by which the data must have moved the odds, or the answer is the prior's
+MOST_NAMED = 6
 FEWEST = 5  # attacks of a kind, below which nothing is said of it
 
 
@@ -231,11 +232,14 @@ def describe_kinds(
     ]
     least = triggers.attrs["at_least"]
     if found:
-        text.append(f"Who triggers whom: {'; '.join(found)}.")
+        more = f"; and {len(found) - MOST_NAMED} more pairs" if len(found) > MOST_NAMED else ""
+        text.append(f"Who triggers whom: {'; '.join(found[:MOST_NAMED])}{more}.")
     else:
         text.append("Who triggers whom: no pair stands out.")
     if len(no):
-        pairs = "; ".join(f"{kind} by {source}" for kind, source in no.index)
+        pairs = "; ".join(f"{kind} by {source}" for kind, source in no.index[:MOST_NAMED])
+        if len(no) > MOST_NAMED:
+            pairs += f"; and {len(no) - MOST_NAMED} more pairs"
         text.append(f"Hardly triggered, under {number(least)} for each attack: {pairs}.")
     if open_pairs:
         text.append(

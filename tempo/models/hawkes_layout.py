@@ -1,4 +1,4 @@
-"""The parameters of a general Hawkes model: their names, order, priors and bounds, and the block that holds the data."""
+"""The parameters of a general Hawkes model: names, order, priors and bounds, and the block that holds the data."""
 
 from __future__ import annotations
 
@@ -487,7 +487,7 @@ def pack(
 
 
 def _tail(seen: Floats) -> Floats:
-    """Number of observed bins with more than 0, 1, ... attacks."""
+    """Count the observed bins with more than 0, 1, ... attacks."""
     largest = int(seen.max()) if len(seen) else 0
     number_with = np.bincount(seen.astype(np.int64), minlength=largest + 1)
     return (len(seen) - np.cumsum(number_with))[:largest].astype(np.float64)

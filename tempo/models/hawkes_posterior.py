@@ -37,8 +37,8 @@ class HawkesPrior:
       column, or for half the distance where a column has two values. The default lets one standard deviation multiply
       the baseline by 0.3 to 3.2, and an event that is either there or not by 0.1 to 10 (90 %).
     * The exponent of a mark is normal around 0 with sd ``mark_exponent_sd``.
-    * Log levels of a histogram kernel step down by 0.5 from one to the next, with sd ``histogram_step_sd``: the smaller,
-      the smoother.
+    * Log levels of a histogram kernel step down by 0.5 from one to the next, with sd ``histogram_step_sd``: the
+      smaller, the smoother.
     * Other kernels: see ``docs/hawkes.md``; their mean lag has the prior of the half-life.
 
     Attributes

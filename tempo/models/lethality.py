@@ -225,8 +225,8 @@ class Lethality:
             khats += [khat, further]
         if "power" in names and inexact > MOST_INEXACT and self.x_min == "average":
             notes.append(
-                f"The power law begins at 1: for {inexact} attacks only limits of the toll are known, and later beginnings "
-                "are not averaged over."
+                f"The power law begins at 1: for {inexact} attacks only limits of the toll are known, and later "
+                "beginnings are not averaged over."
             )
         comparison = compare(
             {name: block.tail for name, block in blocks.items()},

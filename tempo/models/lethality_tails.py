@@ -39,6 +39,7 @@ BODY_EXPONENT, BODY_WEIGHT = 2.5, 1.0
 LEAST_TAIL = 10
 MOST_CANDIDATES = 40
 NODES = 600
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,14 +308,17 @@ def joint_posterior(
         for column, extra in zip(zip(*tails.PRIORS[family], strict=True), (0.0, 1.0), strict=True)
     )
 
+    def chance_of(z: Floats) -> Floats:
+        return np.clip(known.ppf(special.ndtr(z)), SMALLEST, 1 - SMALLEST)
+
     def log_likelihood(theta: Floats) -> Floats:
-        chance = known.ppf(special.ndtr(theta[:, -1:]))
+        chance = chance_of(theta[:, -1:])
         beyond = np.exp(tails.log_survival(family, theta[:, :-1], open_.high + 1.0))
         rows = tails.log_interval(family, theta[:, :-1], some.low, some.high) @ number_some
         return np.asarray(rows + np.log1p(-chance * beyond) @ number_open)
 
     sampled = _sampled(log_likelihood, mean, sd, draws, rng)
-    chance = known.ppf(special.ndtr(sampled.draws[:, -1]))
+    chance = chance_of(sampled.draws[:, -1])
     return _drawn(family, sampled.draws[:, :-1]), chance, sampled.log_evidence, sampled.khat
 
 

@@ -13,9 +13,16 @@ from scipy import special, stats
 import tempo
 from tempo.errors import DataError, FewEventsWarning, OptionError, UnknownValuesWarning
 from tempo.models import severity_tails as tails
-from tempo.models.lethality_any import grouped_posterior, logistic_posterior
-from tempo.models.lethality_reading import Tolls
-from tempo.models.lethality_tails import TailDraws, power_posterior, smooth_posterior
+from tempo.models.lethality import _finished
+from tempo.models.lethality_any import beta_posterior, grouped_posterior, logistic_posterior
+from tempo.models.lethality_fit import Record
+from tempo.models.lethality_reading import Tolls, read_tolls
+from tempo.models.lethality_tails import (
+    TailDraws,
+    joint_posterior,
+    power_posterior,
+    smooth_posterior,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::tempo.errors.FewEventsWarning")
 
@@ -76,17 +83,30 @@ def test_intervals_and_unknown_tolls_by_brute_force(family) -> None:
     np.testing.assert_allclose(table["probability"], chances, rtol=0.03, atol=3e-4)
 
 
-def test_joint_draws_and_importance_weights_agree() -> None:
-    """Without groups the open rows are in the target, with one group they come in by weights: one answer."""
-    one_group = {**MIXED, "kind": ["rocket"] * 12}
-    joint = fit(attacks(**MIXED), tail="lognormal", draws=8_000)
-    weighted = fit(attacks(**one_group), tail="lognormal", formula="kind == 'rocket'", draws=8_000)
-    assert joint.tails["log_evidence"].iloc[0] == pytest.approx(
-        weighted.tails["log_evidence"].iloc[0], abs=0.03
+@pytest.mark.parametrize("family", ["lognormal", "power"])
+def test_joint_draws_and_importance_weights_agree(family) -> None:
+    """Attacks that perhaps killed nobody come in by the joint target, or by weights: one answer."""
+    incidents = attacks(**MIXED)
+    tolls, n, rng = read_tolls(incidents, "killed"), 12, np.random.default_rng(1)
+    record = Record(
+        tolls,
+        np.zeros(n),
+        np.zeros(n, dtype=int),
+        ["all"],
+        np.zeros((n, 0)),
+        np.ones(n, bool),
+        None,
     )
-    assert float(joint.by_tail(5)["probability"].iloc[0]) == pytest.approx(
-        float(weighted.by_tail(5)["probability"].iloc[0]), rel=0.06
-    )
+    joint, chance, evidence, khat = joint_posterior(family, tolls, (1.0, 1.0), 20_000, rng)
+    apart, separate, _ = smooth_posterior(family, tolls.at(tolls.some), 80_000, rng)
+    anyone = beta_posterior(6, 4, (1.0, 1.0), 80_000, rng)
+    block, further = _finished(apart, anyone, separate, record, tolls.open, 20_000, rng)
+    assert max(khat, further) < 0.7
+    assert block.log_evidence == pytest.approx(evidence, abs=0.03)
+    ours = chance[:, None] * joint.survival(np.array([1.0, 5.0]))
+    theirs = block.anyone.level * block.tail.survival(np.array([1.0, 5.0]))
+    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), rtol=0.04)
+    np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.06)
 
 
 def test_many_limits_are_no_obstacle() -> None:
