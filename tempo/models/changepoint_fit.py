@@ -437,6 +437,8 @@ class ChangepointsFit:
 
         Variables ``n_changes``, ``rate_first``, ``rate_last`` (events per bin) and ``changed`` (the last rate over
         the first). The log-likelihood of each bin is given the rate of its regime in that draw.
+        ``az.loo`` may warn of a large Pareto k for bins next to a change, because leaving one out moves the change:
+        compare models by ``log_evidence`` instead, which is exact.
         """
         attributes = {"model": repr(self.model), "method": "exact"}
         return posterior_tree(self.parts[0], self.counts, attributes)

@@ -41,7 +41,7 @@ type Observation = Literal["poisson", "negbin", "zip", "bernoulli", "gaps", "sev
 _OBSERVATIONS = ("poisson", "negbin", "zip", "bernoulli", "gaps", "severity")
 _FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "zip": ZIP, "bernoulli": BERNOULLI}
 _DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
-_IDLE = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+_IDLE = np.linspace(0.1, 0.9, 9)
 _NODES, _MORE_NODES = 14, 6
 
 
@@ -54,7 +54,8 @@ class Changepoints:
     observation : {"poisson", "negbin", "zip", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
         averaged over a grid. ``"zip"``: zero-inflated Poisson; a share of all bins is
-        idle, averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean, idle bins included. ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
+        idle, averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean, idle bins included.
+        ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
         exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and
         rates are per day. ``"severity"``: log deaths of deadly attacks, normal with a mean and a spread of each
         regime (Normal-Gamma prior), for ``Incidents`` or a Series with one toll for each attack.

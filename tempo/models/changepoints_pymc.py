@@ -32,7 +32,7 @@ __all__ = ["ChangepointLogLikelihood", "model"]
 class ChangepointLogLikelihood(Op):
     """Log-likelihood of bins, every placement of the changes and every level summed over, and its gradients.
 
-    Inputs: log-likelihood of each bin at each level (n, levels), log prior of the level of a regime (levels,), hazard ().
+    Inputs: log-likelihood of each bin at each level (n, levels), log prior of a regime's level (levels,), hazard ().
     Outputs: the value, and its gradients with respect to the three inputs.
     """
 

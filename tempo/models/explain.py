@@ -15,7 +15,7 @@ from tempo.models.explain_grid import ExplainPrior
 from tempo.models.explain_recursions import LANES
 from tempo.models.explain_verdict import Verdict, read_off
 from tempo.models.explain_weighing import Observation, Weighing, weigh_accounts
-from tempo.models.explain_words import DECIDED, reason
+from tempo.models.explain_words import is_decided, reason
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.models.provenance import Provenance
 from tempo.models.seasons import SeasonName
@@ -146,7 +146,7 @@ def explain(
         probabilities=shares,
         contagion=answers["contagion"],
         changed=answers["changed"],
-        decided=bool(shares.max() >= DECIDED) and counts.events > 0,
+        decided=is_decided(shares, counts),
         reason=reason(shares, counts),
         branching_ratio=answers["branching_ratio"],
         n_changes=answers["n_changes"],

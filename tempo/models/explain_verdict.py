@@ -19,7 +19,7 @@ from tempo.models.explain_draws import AccountFit, LevelDraws, draw_levels
 from tempo.models.explain_grid import ACCOUNTS, ExplainPrior, account_weights
 from tempo.models.explain_recursions import LANES
 from tempo.models.explain_weighing import Observation, Weighing, holdout_scores, weigh_accounts
-from tempo.models.explain_words import DECIDED, sentence
+from tempo.models.explain_words import is_decided, sentence
 from tempo.models.provenance import Provenance
 from tempo.models.seasons import SeasonName
 from tempo.randomness import spawn
@@ -62,7 +62,7 @@ class Verdict:
     changed : float
         Probability of at least one material change of the baseline, with or without contagion.
     decided : bool
-        Whether the top account reaches 0.75.
+        Whether the top account reaches 0.75, on at least 15 attacks.
     reason : str
         Why it is decided, or why not.
     branching_ratio : float
@@ -214,7 +214,7 @@ class Verdict:
                 "contagion": float(shares["hawkes"] + shares["hawkes+steps"]),
                 "changed": float(shares["changepoints"] + shares["hawkes+steps"]),
                 "top": str(shares.idxmax()),
-                "decided": bool(shares.max() >= DECIDED),
+                "decided": is_decided(shares, self.counts),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
 

@@ -8,10 +8,13 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.models.inputs import FEW_EVENTS
 
-__all__ = ["DECIDED", "MEANING", "reason", "sentence"]
+__all__ = ["DECIDED", "LEAST_EVENTS", "MEANING", "is_decided", "reason", "sentence"]
 
 #: The top account must reach this probability; below it, the verdict is "undecided".
 DECIDED = 0.75
+
+#: With fewer attacks than this no verdict is given, however the prior leans.
+LEAST_EVENTS = 15
 
 #: What each account says.
 MEANING = {
@@ -20,6 +23,24 @@ MEANING = {
     "hawkes": "contagion on a steady baseline",
     "hawkes+steps": "contagion on a changed baseline",
 }
+
+
+def is_decided(probabilities: pd.Series, counts: Counts) -> bool:
+    """Tell whether the weights make a verdict.
+
+    Parameters
+    ----------
+    probabilities : pandas.Series
+        Of the four accounts.
+    counts : Counts
+        What was explained.
+
+    Returns
+    -------
+    bool
+        The top account reaches 0.75, on at least 15 attacks.
+    """
+    return bool(probabilities.max() >= DECIDED) and counts.events >= LEAST_EVENTS
 
 
 def reason(probabilities: pd.Series, counts: Counts) -> str:
@@ -39,6 +60,11 @@ def reason(probabilities: pd.Series, counts: Counts) -> str:
     """
     top, best = str(probabilities.idxmax()), float(probabilities.max())
     needed = f"{round(100 * DECIDED)} %"
+    if counts.events < LEAST_EVENTS:
+        return (
+            f"{counted(counts.events, counts.label)} decide nothing: it takes at least {LEAST_EVENTS} for a verdict. "
+            f"{MEANING[top].capitalize()} has {percent(best)} of the probability, most of it from the prior."
+        )
     if best >= DECIDED:
         text = f"{MEANING[top].capitalize()} has {percent(best)} of the probability; {needed} makes a verdict."
     else:
@@ -95,7 +121,7 @@ def sentence(
     ranked = probabilities.sort_values(ascending=False, kind="stable")
     first, second = (str(name) for name in ranked.index[:2])
     best, next_best = (percent(float(p)) for p in ranked.iloc[:2])
-    if float(ranked.iloc[0]) >= DECIDED:
+    if is_decided(probabilities, counts):
         text = f"Of four accounts of {events}, {MEANING[first]} is the most probable ({best})."
     else:
         text = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,9 +55,9 @@ class Hawkes:
 
     with a kernel ``h`` that sums to one, ``h_k = (1 - exp(-decay w)) exp(-decay w (k - 1))`` if it is exponential and a
     bin has ``w`` days, and inputs ``Z_j`` that excite but are not modelled. In continuous time (for timestamps) the
-    intensity is ``baseline + branching sum_i decay exp(-decay (t - t_i))``. Baseline and decay are per day, whatever the
-    bins. A bin that nobody watched enters the history as its conditional mean. Without a ``history``, the excitation
-    starts at zero.
+    intensity is ``baseline + branching sum_i decay exp(-decay (t - t_i))``. Baseline and decay are per day, whatever
+    the bins. A bin that nobody watched enters the history as its conditional mean. Without a ``history``, the
+    excitation starts at zero.
 
     Parameters
     ----------
@@ -64,9 +65,9 @@ class Hawkes:
         How the excitation fades; the page "Hawkes models: choosing and reading one" has the equations.
     baseline : str
         How the rate of attacks that nothing triggered moves: "constant", "weekly", "yearly", "trend", or a formula for
-        its logarithm, such as ``"1 + weekday + season + trend + curfew"``. ``weekday``, ``season`` (two yearly waves) and
-        ``trend`` (years) are made by tempo; other names are columns of ``covariates``. A formula is code: take none from
-        strangers.
+        its logarithm, such as ``"1 + weekday + season + trend + curfew"``. ``weekday``, ``season`` (two yearly waves)
+        and ``trend`` (years) are made by tempo; other names are columns of ``covariates``. A formula is code: take
+        none from strangers.
     observation : {"poisson", "negbin", "hurdle", "hurdle-poisson", "hurdle-negbin"}
         How counts scatter around their mean. A hurdle says whether a day has attacks, with probability
         ``1 - exp(-m_t / day_size)``, and then how many: geometric (plain "hurdle"), Poisson or negative binomial, each
@@ -145,11 +146,7 @@ class Hawkes:
             )
         object.__setattr__(self, "baseline_steps", check_steps(self.baseline_steps))
         edges = tuple(self.lag_edges)
-        if (
-            len(edges) < 2
-            or edges[0] != 1
-            or any(b <= a for a, b in zip(edges, edges[1:], strict=False))
-        ):
+        if len(edges) < 2 or edges[0] != 1 or any(b <= a for a, b in itertools.pairwise(edges)):
             raise OptionError(
                 f"lag_edges are {edges}; expected whole numbers that rise from 1, such as (1, 2, 4, 8, 15, 31, 61)."
             )

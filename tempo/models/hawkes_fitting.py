@@ -263,10 +263,11 @@ def remarks_on(fitted: Any) -> list[str]:
     optimum: GeneralOptimum = fitted.optimum
     layout: Layout = fitted.layout
     if optimum.at_boundary:
-        return [
+        text = (
             "The best branching ratio is 0: no excitation explains the data better than chance, and its kernel is not "
             "identified."
-        ]
+        )
+        return [text]
     texts = []
     silent = [
         name

@@ -27,6 +27,8 @@ from tempo.randomness import RNGLike, resolve
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tempo.models.hawkes_engine import Engine
+
 __all__ = ["GeneralHawkesFit"]
 
 type Floats = NDArray[np.float64]
@@ -350,7 +352,7 @@ class GeneralHawkesFit(HawkesFit):
                 f"{what} in 30 days."
             )
         if self._first.layout.inputs:
-            share, low, high = (float(v) for v in self.sources(prob).loc["inputs"])
+            share, low, high = self.sources(prob).loc["inputs"].to_numpy(dtype=float)
             text += (
                 f" About {percent(share)} of {what} ({interval(100 * low, 100 * high)} %) followed "
                 f"{', '.join(self._first.layout.inputs)}."
@@ -386,8 +388,9 @@ class GeneralHawkesFit(HawkesFit):
             )
         given = {name: pd.Series(as_counts(data)) for name, data in (inputs or {}).items()}
         future = Future(covariates, given)
-        engines = tuple(
-            cast("GeneralEngine", engine).with_future(future) for engine in self.engines
+        engines = cast(
+            "tuple[Engine, ...]",
+            tuple(cast("GeneralEngine", engine).with_future(future) for engine in self.engines),
         )
         return dataclasses.replace(self, engines=engines)
 
@@ -407,8 +410,9 @@ class GeneralHawkesFit(HawkesFit):
         n = len(self._first.realisations)
         if not 0 <= realisation < n:
             raise DataError(f"there are {n} series, numbered from 0; got {realisation}.")
-        engines = tuple(
+        shown = [
             dataclasses.replace(cast("GeneralEngine", engine), shown=realisation)
             for engine in self.engines
-        )
+        ]
+        engines = cast("tuple[Engine, ...]", tuple(shown))
         return dataclasses.replace(self, engines=engines, counts=engines[0].counts)

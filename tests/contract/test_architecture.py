@@ -27,6 +27,7 @@ FLOORS = {
 FIRST_FLOOR_WITH_MATPLOTLIB = 4
 #: The only modules that may import PyMC or nutpie; they in turn are imported inside the function that samples.
 SAMPLERS = {
+    "tempo.models.changepoints_pymc",
     "tempo.models.hawkes_nuts",
     "tempo.models.hawkes_pymc",
     "tempo.models.regime_pymc",

@@ -116,8 +116,8 @@ def delay_table(usual=0.3, after=(0.6, 0.9, 1.5), run_length=180, paths=500):
             delay = np.where(
                 passed[fair, 60:].any(axis=1), passed[fair, 60:].argmax(axis=1) + 1, 200
             )
-            rows[name, rate] = delay.mean()
-    return pd.Series(rows).unstack()
+            rows.setdefault(name, {})[rate] = delay.mean()
+    return pd.DataFrame(rows).T
 
 
 @pytest.mark.slow

@@ -143,11 +143,9 @@ def test_a_spell_shorter_than_the_least_length_is_no_regime():
     free = tempo.Changepoints().fit(series(y))
     least = tempo.Changepoints(min_length=15).fit(series(y))
     assert free.n_changes.idxmax() == 2
-    lengths = least.sample(200, rng=1).groupby("draw")["start"].diff().dropna().dt.days
     inner = least.sample(200, rng=1)
     later = inner[inner["segment"] > 2].groupby("draw")["start"].diff().dropna()
     assert (later >= pd.Timedelta("15D")).all()
-    assert lengths.size >= 0
     assert least.log_evidence < free.log_evidence
     assert least.simulate(5, 10, rng).shape == (10, 5)
 
@@ -159,7 +157,7 @@ def test_idle_days_are_not_changes():
     fit = tempo.Changepoints(observation="zip").fit(series(y))
     assert plain.n_changes.index.to_numpy() @ plain.n_changes > 10
     assert fit.n_changes.iloc[0] > 0.5
-    assert fit.grid.groupby("idle")["probability"].sum().idxmax() in {0.5, 0.7}
+    assert fit.grid.groupby("idle")["probability"].sum().idxmax() == pytest.approx(0.6, abs=0.11)
     assert fit.log_evidence > plain.log_evidence + 30
     assert fit.segments["rate"].iloc[0] == pytest.approx(y.mean(), rel=0.15)
     assert fit.check()["passed"].all()
@@ -173,7 +171,7 @@ def test_options_that_cannot_go_together_are_refused():
         ({"min_length": 0}, "whole number of bins"),
         ({"min_length": 5, "observation": "bernoulli"}, "Leave it out"),
         ({"min_length": 5, "n_changes": 2}, "closed form"),
-        ({"observation": "zip", "season": "week"}, "take 'poisson'"),
+        ({"observation": "zip", "season": "week"}, "Leave one of the two out"),
     ):
         with pytest.raises(OptionError, match=message):
             tempo.Changepoints(**options)

@@ -150,14 +150,15 @@ def test_the_unit_of_counting_does_not_matter_where_nothing_is_random() -> None:
 
 
 @pytest.mark.parametrize("events", [0, 1, 2, 10])
-def test_few_events_are_undecided_or_say_so(events) -> None:
+def test_few_events_are_undecided_and_say_so(events) -> None:
     y = np.zeros(400, dtype=int)
     y[np.linspace(20, 380, events).astype(int)] = 1
     with pytest.warns(FewEventsWarning):
         verdict = explain(series(y), rng=1)
     assert verdict.probabilities.sum() == pytest.approx(1)
-    assert not verdict.decided or events == 10
-    assert "leans on the prior" in verdict.reason
+    assert not verdict.decided
+    assert not verdict.sensitivity()["decided"].any()
+    assert "decide nothing" in verdict.reason
     assert ("leans on the prior" in verdict.sentence) or events == 0
     assert np.isfinite(verdict.triggered_share)
 

@@ -49,7 +49,7 @@ def test_ranks_under_the_prior_are_uniform() -> None:
     rng = np.random.default_rng(11)
     k = np.array([1.0, 3.0, 10.0])
     ranks = []
-    for i in range(150):
+    for i in range(100):
         family, theta = drawn_tail(rng)
         chance = rng.random()
         n = int(rng.integers(5, 40))
