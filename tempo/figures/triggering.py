@@ -100,12 +100,12 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
         ax.set_ylim(k - 0.5, -0.5)
         for i in range(k):
             for j in range(k):
-                dark = not unsure[i, j] and estimate[i, j] > 0.5 * top
+                dark = not unsure[i, j] and estimate[i, j] > 0.6 * top
                 ink = "white" if dark else style.GREY if unsure[i, j] else style.INK
                 _write(
                     ax,
                     (j, i),
-                    (number(float(estimate[i, j])), _span(float(low[i, j]), float(high[i, j]))),
+                    (number(round(float(estimate[i, j]), 2)), _span(float(low[i, j]), float(high[i, j]))),
                     wide_mm,
                     ink,
                     bold=not unsure[i, j],
@@ -118,12 +118,13 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
         ax.tick_params(axis="both", length=0, labelcolor=style.INK, pad=3.0)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        style.headline(ax, f"one of these triggers so many {noun(counts.label)}", lift_pt=15.0)
+        style.headline(ax, "one of these triggers so many of those at the left", lift_pt=15.0)
     return ax
 
 
 def _span(low: float, high: float) -> str:
-    return f"{number(low, 1)}+" if np.isinf(high) else interval(low, high, digits=1)
+    low, high = round(low, 2), round(high, 2)
+    return f"{number(low, 1)} or more" if np.isinf(high) else interval(low, high, digits=1)
 
 
 def _write(

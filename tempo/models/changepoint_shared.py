@@ -343,11 +343,11 @@ def _together(
     none = constant.copy()
     for grid, (values, shown), axis in zip(grids, pair, (0, 1), strict=True):
         bins = Bins.of(values, shown)
-        sums = [
+        whole = [
             float(sums_by_number(bins, grid, cell, 0, -math.inf, store=False)[0][0, 0])
             for cell in range(grid.shape.size)
         ]
-        none += np.array([sums[chosen[axis]] for chosen in cells])
+        none += np.array([whole[chosen[axis]] for chosen in cells])
     _, some, weights = _split(table, none, both, np.log(stay[:, 1:]))
     rest = -np.expm1(np.minimum(none[:, None] + np.log(stay[:, 1:]).sum(axis=1) - table, -1e-15))
     dates = np.zeros(len(seen))

@@ -449,8 +449,6 @@ class Hawkes:
                     f"time='continuous' is not possible: {obstacle}. Use time='daily'."
                 )
             return "continuous", "Time is continuous, as asked."
-        if beyond:
-            return "daily", f"Time is in days, because {beyond} is for counts in bins."
         if obstacle:
             return "daily", f"Time is in days, because {obstacle}."
         return (

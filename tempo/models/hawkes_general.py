@@ -157,7 +157,8 @@ def _spread(mean: float, dispersion: float) -> tuple[float, float]:
     """Give ``log(1 + a m) / a`` and minus its slope in ``a``; ``m`` and its limit where ``a`` is 0."""
     scaled = dispersion * mean
     if scaled < 1e-2:
-        return small_dispersion(mean, scaled)
+        found: tuple[float, float] = small_dispersion(mean, scaled)
+        return found
     ratio = math.log1p(scaled) / dispersion
     return ratio, (ratio - mean / (1.0 + scaled)) / dispersion
 

@@ -352,7 +352,8 @@ class GeneralHawkesFit(HawkesFit):
                 f"{what} in 30 days."
             )
         if self._first.layout.inputs:
-            share, low, high = self.sources(prob).loc["inputs"].to_numpy(dtype=float)
+            row = self.sources(prob).loc["inputs"].to_numpy(dtype=float)
+            share, low, high = float(row[0]), float(row[1]), float(row[2])
             text += (
                 f" About {percent(share)} of {what} ({interval(100 * low, 100 * high)} %) followed "
                 f"{', '.join(self._first.layout.inputs)}."

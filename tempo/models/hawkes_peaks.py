@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from tempo.models.hawkes_general import densities
+from tempo.models.hawkes_general import HEADER, densities
 from tempo.models.hawkes_general_climb import ascend, curvature
 from tempo.models.hawkes_layout import Layout
 
@@ -133,8 +133,10 @@ def maximum_likelihood(block: Floats, layout: Layout, rate_per_day: float) -> Ge
     if layout.marked:
         null[layout.at_mark] = 0.0
         null_free[layout.at_mark] = False
-    without = climb_from(block, PENALISED, null, null_free, bounds)
     everything = np.ones(layout.size, dtype=bool)
+    unseen = _unseen_inputs(block, layout)
+    everything[unseen] = null_free[unseen] = False
+    without = climb_from(block, PENALISED, null, null_free, bounds)
     peaks: list[tuple[Floats, float, bool]] = []
     for start in layout.starts(rate_per_day):
         start[1 : layout.at_branching] = without[0][1 : layout.at_branching]
@@ -157,6 +159,9 @@ def maximum_likelihood(block: Floats, layout: Layout, rate_per_day: float) -> Ge
     modes = [(theta, float(heights[0]))]
     modes += [(peak[0], float(densities(block, LIKELIHOOD, peak[0][None])[0])) for peak in others]
     parameters, errors = _natural(layout, theta, covariance, free, at_boundary=at_boundary)
+    for i in unseen[unseen < layout.at_shape]:
+        silent = layout.names.index(f"response[{layout.inputs[i - layout.at_branching - 1]}]")
+        parameters[silent] = errors[silent] = math.nan
     return GeneralOptimum(
         theta,
         parameters,
@@ -169,6 +174,19 @@ def maximum_likelihood(block: Floats, layout: Layout, rate_per_day: float) -> Ge
         free,
         at_boundary,
     )
+
+
+def _unseen_inputs(block: Floats, layout: Layout) -> NDArray[np.int64]:
+    """Places of the parameters of inputs that never occurred: nothing can be learned about them."""
+    n, first = int(block[1]), HEADER + int(block[1]) * len(layout.columns)
+    found: list[int] = []
+    for j in range(1, 1 + len(layout.inputs)):
+        if not block[first + j * n : first + (j + 1) * n].any():
+            found.append(layout.at_branching + j)
+            if layout.own_shapes:
+                start = layout.at_shape + j * layout.shape
+                found.extend(range(start, start + layout.shape))
+    return np.array(found, dtype=np.int64)
 
 
 def _same(one: Floats, two: Floats, layout: Layout) -> bool:

@@ -94,7 +94,9 @@ class BaselineTerms:
 
         formula = NAMED_BASELINES.get(baseline, baseline)
         words = set(re.findall(r"[A-Za-z_][A-Za-z_0-9.]*", formula))
-        offered = [set() if table is None else set(map(str, table.columns)) for table in covariates]
+        offered: list[set[str]] = [
+            set() if table is None else set(map(str, table.columns)) for table in covariates
+        ]
         used = tuple(sorted(words & set.union(*offered)))
         for word in used:
             if word in _OWN:

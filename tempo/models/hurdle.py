@@ -43,8 +43,15 @@ def typical_size(day_size: ArrayLike, dispersion: ArrayLike) -> Floats:
     s, a = np.broadcast_arrays(np.asarray(day_size, float), np.asarray(dispersion, float))
     out = np.empty(s.shape)
     for i in np.ndindex(s.shape):
-        out[i] = brentq(lambda x, i=i: x / _positive(x, a[i]) - s[i], 1e-9, s[i], xtol=1e-13)
+        out[i] = _typical(float(s[i]), float(a[i]))
     return out
+
+
+def _typical(day_size: float, dispersion: float) -> float:
+    def above(mean: float) -> float:
+        return float(mean / _positive(mean, dispersion)) - day_size
+
+    return float(brentq(above, 1e-9, day_size, xtol=1e-13))
 
 
 def _positive(typical: ArrayLike, dispersion: ArrayLike) -> Floats:

@@ -281,6 +281,7 @@ def test_prior_is_proper_and_drawn_as_stated(observation):
 @pytest.mark.parametrize("typical", [0.05, 1.0, 30.0])
 def test_hurdle_moments_and_draws(dispersion, typical):
     from tempo.models.hawkes_general_paths import general_paths
+    from tempo.models.hawkes_kernels_random import seeds
 
     y = np.arange(4_000)
     pmf = np.exp(hurdle.log_pmf(y, 0.8, typical, dispersion))
@@ -297,7 +298,7 @@ def test_hurdle_moments_and_draws(dispersion, typical):
     one = np.ones(draws)
     general_paths(
         0.8 * one[:, None], np.zeros((draws, 1)), 0 * one, 4, typical * one, dispersion * one, size * one,
-        np.empty(0, dtype=np.int64), one[:, None], np.random.default_rng(1).integers(0, 2**64, draws, np.uint64), 1e5, out,
+        np.empty(0, dtype=np.int64), one[:, None], seeds(np.random.default_rng(1), draws), 1e5, out,
     )  # fmt: skip
     assert out.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance / draws))
     assert (out > 0).mean() == pytest.approx(1 - pmf[0], abs=0.015)
