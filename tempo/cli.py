@@ -158,7 +158,8 @@ def brief(
         list[float] | None,
         typer.Option(
             metavar="P",
-            help="Probability of each scenario before the data, in their order. [default: equal]",
+            help="Probability of each scenario before the data, in their order. [default: equal; 0.9 continuation and "
+            "0.1 escalation if no scenario is named]",
         ),
     ] = None,
     prob: Annotated[float, typer.Option(help="Content of every interval.")] = 0.9,
@@ -430,7 +431,31 @@ def _reporting() -> Iterator[None]:
         _say(f"Warning: {message}", style="yellow", error=True)
     if failure is not None:
         _say(f"Error: {failure}", style="bold red", error=True)
+        if said := _as_options(str(failure)):
+            _say(said, error=True)
         raise typer.Exit(1)
+
+
+#: Messages name the arguments of Python functions; here each is said as an option.
+_OPTIONS = {
+    "columns=": "--column NAME=COLUMN",
+    "dayfirst=": "--day-first or --month-first",
+    "unknown=": "--unknown TEXT",
+    "encoding=": "--encoding NAME",
+    "sheet=": "--sheet NAME",
+    "method=": "--method NAME",
+    "override=": "--override",
+}
+
+
+def _as_options(message: str) -> str:
+    """Say how the arguments that a message names are given on the command line; empty where it names none."""
+    pairs = [
+        f"{name} is {option}"
+        for name, option in _OPTIONS.items()
+        if f" {name}" in message.replace("(", " ")
+    ]
+    return f"On the command line, {', '.join(pairs)}." if pairs else ""
 
 
 @contextmanager

@@ -269,6 +269,15 @@ def test_a_request_that_cannot_be_met_says_why(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_arguments_that_a_message_names_are_said_as_options(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("a,b\n1,2\n", encoding="utf-8")
+    result = run("brief", file, *SPRING, "-o", tmp_path / "own.pdf")
+    assert result.exit_code == 1
+    assert "columns= is --column NAME=COLUMN" in result.stderr
+    assert "On the command line" not in run("brief", tmp_path / "none.csv").stderr
+
+
 def test_a_file_without_a_window_is_told_how_to_say_it(ten_rows: Path) -> None:
     refused = run("brief", ten_rows)
     assert refused.exit_code == 1

@@ -18,6 +18,7 @@ from tempo.briefing.layout import Judgement
 from tempo.briefing.phrases import Noun, day_span, joined, long_date, percents, plural
 from tempo.briefing.rival_rules import EVERY, EVERY_ROW
 from tempo.briefing.wording import term, whole_percent
+from tempo.data.incidents import REPORTED_LATE
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.forecasting.outlook import Outlook
@@ -409,6 +410,22 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             f"Failed check, {MODEL_NAMES.get(check['model'], check['model'])}: {check['check']} is {statistic}, "
             f"threshold {threshold}. {check['meaning']}"
         )
+    failed = set(zip(analysis.failed["model"], analysis.failed["check"], strict=True))
+    if ("ConstantRate", "dispersion (Pearson)") in failed:
+        noun = Noun.of(analysis.past.label)
+        active, observed = int((analysis.daily > 0).sum()), int(analysis.daily.notna().sum())
+        found.append(
+            f"The scenarios, which the judgements quote, share an assumption of the constant rate that failed: each "
+            f"{noun.one} comes independently of the others. The {noun.counted(analysis.daily.events)} fell on "
+            f"{active:,} of {plural(observed, 'day')}. Where they come in bunches, the chance of at least one is "
+            "stated too high, and the intervals too narrow."
+        )
+    found += [
+        f"{note} Old incidents that the source changed later are among them where it dates the change only: a lull "
+        "may then be no lull."
+        for note in analysis.past.notes
+        if REPORTED_LATE in note
+    ]
     for name, reason in analysis.refused.items():
         found.append(f"Not fitted, {MODEL_NAMES.get(name, name)}: {reason}")
     n = analysis.daily.events
@@ -420,6 +437,8 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             "the intervals are wide, and the stated assumptions carry much of the answer."
             if n
             else f"There is no {noun.one} in the data: the stated assumptions carry the answer."
+            if analysis.past.rule == EVERY_ROW
+            else "Nothing in the data fits the counting rule: the stated assumptions carry the answer."
         )
     if analysis.n_undecided > 0.25 * max(n, 1):
         found.append(

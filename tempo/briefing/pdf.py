@@ -178,8 +178,10 @@ def _refusal(analysis: Analysis) -> str:
         f"{row['model']}: {row['check']} is {row['statistic']:.3g}, threshold {row['threshold']:.3g}"
         for _, row in blocking.head(3).iterrows()
     )
+    sampled = blocking["check"].str.contains("r-hat").any()  # by NUTS, whatever was asked for
     return (
-        f"No briefing was written, because a model did not converge ({rows}). Try method='nuts', another rng, or more "
+        f"No briefing was written, because a model did not converge ({rows}). Try "
+        f"{'' if sampled else "method='nuts', "}another rng, or more "
         "data; or pass override=True, and the briefing will say on its first page that it was overridden."
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tempo.data.rounding import number, percent
+from tempo.data.rounding import plural as plural_of
 from tempo.data.window import DAY, Window
 
 __all__ = [
@@ -29,6 +30,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
+_NAMED = re.compile(r"events? \((.*)\)", re.DOTALL)
 _ISO = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
@@ -248,25 +250,19 @@ class Noun:
         --------
         >>> Noun.of("heavy strike"), Noun.of("attacks"), Noun.of("casualties").one
         (Noun(one='heavy strike', many='heavy strikes'), Noun(one='attack', many='attacks'), 'casualty')
+        >>> Noun.of("attacks on the coalition").one
+        'attack on the coalition'
         >>> Noun.of("attacks: rocket").many
         'events (attacks: rocket)'
         """
         plain = label.strip()
         if not plain:
             return cls("event", "events")
-        if not all(letter.isascii() and (letter.isalpha() or letter in " -'") for letter in plain):
-            return cls(f"event ({plain})", f"events ({plain})")
-        if plain.endswith("ies"):
-            return cls(f"{plain[:-3]}y", plain)
-        if plain.endswith(("shes", "ches", "xes", "sses")):
-            return cls(plain[:-2], plain)
-        if plain.endswith("s") and not plain.endswith(("ss", "us", "is")):
-            return cls(plain[:-1], plain)
-        if plain.endswith(("s", "x", "sh", "ch")):
-            return cls(plain, f"{plain}es")
-        if plain.endswith("y") and plain[-2:-1] not in tuple("aeiou"):
-            return cls(plain, f"{plain[:-1]}ies")
-        return cls(plain, f"{plain}s")
+        if named := _NAMED.fullmatch(plain):  # a form made here, handed in again
+            plain = named[1]
+        elif all(letter.isascii() and (letter.isalpha() or letter in " -'") for letter in plain):
+            return cls(plural_of(plain, one=True), plural_of(plain))
+        return cls(f"event ({plain})", f"events ({plain})")
 
     def counted(self, count: float) -> str:
         """Write a count of them.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "as_counts", "bins"]
 
+#: No count of incidents in one bin comes near it; beyond 2**53 numbers are no longer told apart.
+_MOST = 1e15
+
 
 class Counts(pd.Series):
     """Counts on a complete index of bin starts: a pandas Series with its exposure beside it.
@@ -390,7 +393,8 @@ def as_counts(data: Incidents | pd.Series, freq: str = "1D") -> Counts:
 
 
 def _whole_numbers(data: pd.Series, exposure: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not (pd.api.types.is_numeric_dtype(data.dtype) or pd.api.types.is_bool_dtype(data.dtype)):
+    real = pd.api.types.is_numeric_dtype(data.dtype) and data.dtype.kind != "c"
+    if not (real or pd.api.types.is_bool_dtype(data.dtype)):
         raise DataError(
             f"the counts have dtype {data.dtype}; expected whole numbers. Convert them with pd.to_numeric first."
         )
@@ -403,6 +407,11 @@ def _whole_numbers(data: pd.Series, exposure: NDArray[np.float64]) -> NDArray[np
             bad,
             "are not whole numbers from 0 up",
             "Pass counts, not rates; put a rate's denominator into exposure.",
+        ),
+        (
+            values > _MOST,
+            f"are above {_MOST:.0e}",
+            "That is no number of incidents: correct it, or make it missing (NaN).",
         ),
         (
             lost,

@@ -186,9 +186,9 @@ def open_file(
 
 
 def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise ReadError(f"{path} is a folder. Give the path of a file inside it.")
     try:
-        if path.is_dir():
-            raise ReadError(f"{path} is a folder. Give the path of a file inside it.")
         return path.read_bytes()
     except FileNotFoundError:
         near = ""

@@ -21,7 +21,10 @@ from tempo.data.window import DAY, DateLike, Window, as_date
 from tempo.errors import DataError, ImputedDatesWarning, OptionError, UndecidedRowsWarning
 from tempo.randomness import RNGLike, resolve
 
-__all__ = ["Incidents", "concat"]
+__all__ = ["REPORTED_LATE", "Incidents", "concat"]
+
+#: How a note says that a cut took away what was not yet known; a briefing repeats such a note on its first page.
+REPORTED_LATE = "reported only after the cut-off and left out"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -89,10 +92,14 @@ class Incidents:
         undecided: pd.DataFrame | None = None,
         notes: Sequence[str] = (),
     ) -> None:
+        if not isinstance(label, str) or not label.strip():
+            raise OptionError(
+                f"label is {label!r}; expected what is counted, in the plural, such as 'heavy strikes'."
+            )
         checked = canonical(table)
         put = object.__setattr__
         put(self, "window", Window.of(window))
-        put(self, "label", label)
+        put(self, "label", " ".join(label.split()))
         put(self, "rule", rule)
         put(self, "source", source)
         put(self, "cutoff", None if cutoff is None else as_date(cutoff, "the cut-off date"))
@@ -255,7 +262,7 @@ class Incidents:
         if late.any():
             notes = (
                 *notes,
-                f"{int(late.sum())} incidents were reported only after the cut-off and left out.",
+                f"{counted(int(late.sum()), 'incidents')} {REPORTED_LATE}.",
             )
         open_over, open_late = _known_by(self._undecided, cut)
         return self._with(

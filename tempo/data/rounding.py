@@ -128,14 +128,16 @@ def plural(label: str, *, one: bool = False) -> str:
     tail = _PREPOSITION.search(label)
     head = label[: tail.start()] if tail else label
     rest = label[tail.start() :] if tail else ""
-    is_plural = head.endswith("s") and not head.endswith("ss")
+    if not re.search(r"[A-Za-z]$", head):
+        return label  # a name, or another script: English endings do not belong there
+    is_plural = head.endswith("s") and not head.endswith(("ss", "us", "is"))
     if one and is_plural:
         if re.search(r"[^aeiou]ies$", head):
             head = head[:-3] + "y"
         else:
             head = re.sub(r"(?<=ss|sh|ch|zz)es$|(?<=x)es$|s$", "", head)
-    elif not one and not is_plural and head:
-        hissing = head.endswith(("ss", "sh", "ch", "x", "zz"))
+    elif not one and not is_plural:
+        hissing = head.endswith(("s", "sh", "ch", "x", "zz"))
         head = re.sub(r"(?<=[^aeiou])y$", "ie", head) + ("es" if hissing else "s")
     return head + rest
 

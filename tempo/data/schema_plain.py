@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tempo.data.conversion import Conversion, calendar_interval, normal_name
 from tempo.data.dates import parse_dates
+from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS, PRECISIONS
 
 __all__ = ["OBVIOUS", "convert", "example_mapping"]
@@ -127,7 +128,7 @@ def _no_date(work: Conversion, *, guess: bool, name: str) -> None:
     tried = "" if guess else ' (schema="tempo" takes canonical names only)'
     work.problems.error(
         f"no column is known to hold the date of each attack{tried}; "
-        f"the file has {work.text.shape[1]} columns: {listed}",
+        f"the file has {counted(work.text.shape[1], 'columns')}: {listed}",
         "Say which is which, for example\n"
         f"    tempo.read_incidents({name!r}, columns={example_mapping(work)}, window=...)\n",
     )

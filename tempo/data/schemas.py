@@ -20,6 +20,7 @@ from tempo.data.conversion import Conversion, normal_name
 from tempo.data.dates import parse_date
 from tempo.data.files import Raw
 from tempo.data.problems import Problems
+from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS
 from tempo.errors import OptionError, ReadError
 
@@ -111,7 +112,8 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
     repeated = text.columns[text.columns.duplicated()].unique()
     if len(repeated):
         raise ReadError(
-            f"{raw.name}: {len(repeated)} column names stand more than once ({', '.join(map(repr, repeated[:5]))}). "
+            f"{raw.name}: {counted(len(repeated), 'column names')} "
+            f"{'stands' if len(repeated) == 1 else 'stand'} more than once ({', '.join(map(repr, repeated[:5]))}). "
             "Columns are found by name: rename one of each."
         )
     original = raw.original

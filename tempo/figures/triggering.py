@@ -105,7 +105,10 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
                 _write(
                     ax,
                     (j, i),
-                    (number(round(float(estimate[i, j]), 2)), _span(float(low[i, j]), float(high[i, j]))),
+                    (
+                        number(round(float(estimate[i, j]), 2)),
+                        _span(float(low[i, j]), float(high[i, j])),
+                    ),
                     wide_mm,
                     ink,
                     bold=not unsure[i, j],

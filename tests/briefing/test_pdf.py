@@ -481,6 +481,25 @@ def test_odd_but_legal_data_give_an_honest_answer(dates, said):
     assert "nan" not in findings.text().lower().split()
 
 
+def test_bunches_and_a_rule_that_nothing_fits_are_said_first():
+    bunch = find(analyse(bare(["2023-06-01"] * 12), as_of="2024-01-01", **FAST), question="?")
+    said = " ".join(bunch.notices)
+    assert "The 12 attacks fell on 1 of 365 days." in said
+    assert "the chance of at least one is stated too high" in said
+    none = bare(["2023-06-01"], killed=[0]).where("killed > 0")
+    empty = find(analyse(none, as_of="2024-01-01", **FAST), question="?")
+    assert "Nothing in the data fits the counting rule" in " ".join(empty.notices)
+
+
+def test_incidents_that_a_cut_hides_are_said_first():
+    late = bare(
+        ["2023-02-01", "2023-03-01", "2023-04-01"],
+        reported_at=["2023-02-02", "2025-01-01", "2025-01-01"],
+    )
+    findings = find(analyse(late, as_of="2024-01-01", **FAST), question="?")
+    assert "2 incidents reported only after the cut-off and left out." in " ".join(findings.notices)
+
+
 def test_doubtful_dates_are_counted():
     rng = np.random.default_rng(5)
     days = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 330, 30), unit="D")

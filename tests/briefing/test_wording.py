@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo.briefing import wording
+from tempo.briefing.phrases import Noun
 from tempo.briefing.wording import term, whole_percent, words_for_interval
 from tempo.data.rounding import percent
 from tempo.errors import OptionError
@@ -127,3 +128,18 @@ def test_the_note_on_the_vocabulary_holds_every_word_and_no_synonym(scale):
         assert word in note
     for synonym in ("remote,", "improbable", "even odds", "probable", "nearly certain"):
         assert synonym not in note
+
+
+@pytest.mark.parametrize(
+    ("label", "one", "many"),
+    [
+        ("attacks on the coalition", "attack on the coalition", "attacks on the coalition"),
+        ("attack on bases", "attack on bases", "attacks on bases"),
+        ("#1 $x$", "event (#1 $x$)", "events (#1 $x$)"),
+    ],
+)
+def test_a_noun_handed_in_again_stays_as_it_is(label, one, many):
+    noun = Noun.of(label)
+    assert (noun.one, noun.many) == (one, many)
+    assert Noun.of(noun.many) == noun
+    assert Noun.of(noun.one) == noun

@@ -307,3 +307,17 @@ def test_a_hundred_thousand_incidents_are_quick():
     assert time.perf_counter() - begun < 5
     known = (table["killed"] > 0) | (table["munitions"] >= 10)
     assert counts.events == int((known & (table["date_start"] < "2015-01-01")).sum())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1e19, 1.0], "are above 1e.15"),
+        ([np.inf, 1.0], "not whole numbers"),
+        ([1j, 2j], "dtype complex"),
+    ],
+)
+def test_numbers_that_are_no_counts_are_refused(values, message):
+    index = pd.date_range("2020-01-01", periods=2, freq="1D")
+    with pytest.raises(DataError, match=message):
+        as_counts(pd.Series(values, index=index))

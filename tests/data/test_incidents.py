@@ -432,3 +432,15 @@ def test_description_names_unknowns_and_gaps():
         "in no count: 1 of 2",
     ):
         assert part in words
+
+
+@pytest.mark.parametrize("label", ["", "  ", 3, None])
+def test_a_label_says_what_is_counted(label):
+    table = pd.DataFrame({"date_start": ["2020-01-05"]})
+    with pytest.raises(OptionError, match="what is counted"):
+        Incidents(table, WINDOW, label=label)
+
+
+def test_a_label_is_one_line():
+    table = pd.DataFrame({"date_start": ["2020-01-05"]})
+    assert Incidents(table, WINDOW, label="heavy\n strikes ").label == "heavy strikes"

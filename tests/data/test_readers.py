@@ -779,3 +779,9 @@ def test_any_cells_in_published_schemas(ucdp, acled, gtd, data, schema):
             )
         )
     survives(rows)
+
+
+def test_a_folder_is_called_a_folder_once(tmp_path):
+    with pytest.raises(ReadError) as caught:
+        read_incidents(tmp_path, window=("2020-01-01", "2021-01-01"))
+    assert str(caught.value) == f"{tmp_path} is a folder. Give the path of a file inside it."

@@ -74,3 +74,17 @@ def test_singular_and_plural_are_each_others_inverse(one, many):
     assert counted(1, many) == f"1 {one}"
     assert counted(0, one) == f"0 {many}"
     assert counted(1200, one) == f"1,200 {many}"
+
+
+@pytest.mark.parametrize(
+    ("label", "one", "many"),
+    [
+        ("virus", "virus", "viruses"),
+        ("attacks on bases", "attack on bases", "attacks on bases"),
+        ("هجوم", "هجوم", "هجوم"),
+        ("class 3", "class 3", "class 3"),
+    ],
+)
+def test_nouns_end_as_english_nouns_do_and_names_stay(label, one, many):
+    assert plural(label, one=True) == one
+    assert plural(label) == many

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -295,6 +296,12 @@ def test_uncertain_dates_are_averaged_over():
     assert fit.segments["rate"].notna().all()
     again = tempo.Changepoints().fit(incidents, rng=3, imputations=4)
     assert again.log_evidence == fit.log_evidence
+    table = fit.check()
+    assert table["passed"].dtype == bool
+    singles = [replace(fit, parts=(part,)).check() for part in fit.parts]
+    dispersion = [single.loc["dispersion (Pearson)", "statistic"] for single in singles]
+    found = table.loc["dispersion (Pearson)", "statistic"]
+    assert found == pytest.approx(sorted(dispersion)[len(dispersion) // 2])
 
 
 def test_sensitivity_shows_that_a_small_hazard_finds_fewer_changes(fit):

@@ -300,7 +300,7 @@ def two():
 
 @pytest.fixture(scope="module")
 def fits(two):
-    return {method: HawkesKinds().fit(two, method=method, rng=1) for method in METHODS}
+    return {method: HawkesKinds().fit(two, method=method, rng=1, draws=600) for method in METHODS}
 
 
 def test_engines_agree(fits):
@@ -405,8 +405,9 @@ def test_excitation_is_carried_over(two):
 
 
 def test_reproducible(two):
+    short = two.iloc[:200]
     for method in ("laplace", "nuts"):
-        one, other = (HawkesKinds().fit(two, method=method, rng=5, draws=100) for _ in range(2))
+        one, other = (HawkesKinds().fit(short, method=method, rng=5, draws=600) for _ in range(2))
         np.testing.assert_array_equal(one.chains, other.chains)
         assert one.provenance == other.provenance
     swapped = two.copy()
@@ -419,12 +420,12 @@ def test_reproducible(two):
 def test_laplace_falls_back_to_sampling(two, monkeypatch):
     monkeypatch.setattr(hawkes_kinds_fitting, "MOST_FOR_LAPLACE", 3)
     with pytest.warns(ConvergenceWarning, match="does not work with 7 parameters"):
-        fit = HawkesKinds().fit(two, method="laplace", rng=1, draws=300)
+        fit = HawkesKinds().fit(two.iloc[:200], method="laplace", rng=1, draws=600)
     assert fit.method == "nuts"
     monkeypatch.setattr(hawkes_kinds_fitting, "MOST_FOR_LAPLACE", 60)
     monkeypatch.setattr(hawkes_kinds_fitting, "KHAT_LIMIT", -10.0)
     with pytest.warns(ConvergenceWarning, match="k-hat"):
-        fit = HawkesKinds().fit(two, method="laplace", rng=1, draws=300)
+        fit = HawkesKinds().fit(two.iloc[:200], method="laplace", rng=1, draws=600)
     assert any("k-hat" in note for note in fit.provenance.notes)
 
 
@@ -446,9 +447,8 @@ def test_gaps_and_exposure():
     # One kind alone unobserved for a while.
     half = counts.copy()
     half[400:700, 1] = np.nan
-    one = HawkesKinds().fit(frame(half), method="laplace", rng=1)
+    one = HawkesKinds().fit(frame(half), method="mle", rng=1)
     assert one.nobs == 1_200
-    assert one.posterior["log_likelihood"].sizes["time"] == 1_200
     assert one.counts.isna().sum() == 300
     assert one.check()["passed"].iloc[:6].all()
     # Half the day watched: half the attacks, the same baseline.
@@ -461,7 +461,8 @@ def test_gaps_and_exposure():
         )
         for i, kind in enumerate(["a", "b"])
     }
-    fit = HawkesKinds().fit(parts, method="laplace", rng=1)
+    fit = HawkesKinds().fit(parts, method="laplace", rng=1, draws=500)
+    assert fit.posterior["log_likelihood"].sizes["time"] == 1_000
     assert fit.params["baseline[a]"] == pytest.approx(0.4, abs=0.12)
 
 
@@ -505,7 +506,7 @@ def test_nothing_at_all(method):
 def test_chronology_with_uncertain_dates():
     attacks = tempo.load_dataset("iraq-coalition")
     fit = HawkesKinds().fit(
-        attacks, method="laplace", kinds=["rocket", "IED"], imputations=3, rng=7
+        attacks, method="laplace", kinds=["rocket", "IED"], imputations=3, draws=600, rng=7
     )
     assert fit.kinds == ["rocket", "IED"]
     assert len(fit.arrays) == 3
@@ -517,7 +518,7 @@ def test_chronology_with_uncertain_dates():
     table = fit.triggers()
     assert table.loc[("rocket", "rocket"), "triggers"] == YES
     assert table.loc[("rocket", "IED"), "triggers"] == CANNOT_TELL
-    assert fit.posterior["posterior"].sizes["draw"] == 1_000
+    assert fit.posterior["posterior"].sizes["draw"] == 600
 
 
 def test_explosive_series_warn():
@@ -533,8 +534,9 @@ def test_explosive_series_warn():
 def test_ordinary_data_give_no_warning(two):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        model = HawkesKinds(observation="negbin")
         for method in METHODS:
-            HawkesKinds(observation="negbin").fit(two, method=method, rng=2).check()
+            model.fit(two.iloc[:300], method=method, rng=2, draws=500).check()
 
 
 def test_input_is_checked(two):
@@ -555,9 +557,10 @@ def test_input_is_checked(two):
         model.fit(two["IED"])
     with pytest.raises(DataError, match="the same bins"):
         model.fit({"a": two["IED"], "b": two["IED"].iloc[1:]})
+    table = pd.DataFrame({"date_start": ["2020-01-05"]})
+    unknown = tempo.Incidents(table, ("2020-01-01", "2021-01-01"))
     with pytest.raises(DataError, match="no kinds"):
-        table = pd.DataFrame({"date_start": ["2020-01-05"]})
-        model.fit(tempo.Incidents(table, ("2020-01-01", "2021-01-01")))
+        model.fit(unknown)
     with pytest.raises(OptionError, match="shapes"):
         model.simulate([0.1, 0.2], [[0.1]], 0.3, n_bins=5)
     with pytest.raises(OptionError, match="negbin"):
@@ -576,13 +579,13 @@ def test_input_is_checked(two):
 def test_simulated_means_are_the_stationary_ones(decay):
     mu, A = np.array([0.3, 0.2]), np.array([[0.3, 0.3], [0.1, 0.4]])
     memory = {"shared": 0.8, "own": [0.5, 1.0], "pair": [[0.5, 1.0], [2.0, 0.7]]}[decay]
-    path = HawkesKinds(decay=decay).simulate(mu, A, memory, n_bins=20_000, rng=8)
+    path = HawkesKinds(decay=decay).simulate(mu, A, memory, n_bins=8_000, rng=8)
     wanted = np.linalg.solve(np.eye(2) - A, mu)
-    np.testing.assert_allclose(path.mean(axis=0), wanted, rtol=0.06)
+    np.testing.assert_allclose(path.mean(axis=0), wanted, rtol=0.09)
     spread = HawkesKinds(decay=decay, observation="negbin").simulate(
-        mu, A, memory, n_bins=20_000, dispersion=[1.0, 0.5], rng=8
+        mu, A, memory, n_bins=8_000, dispersion=[1.0, 0.5], rng=8
     )
-    np.testing.assert_allclose(spread.mean(axis=0), wanted, rtol=0.09)
+    np.testing.assert_allclose(spread.mean(axis=0), wanted, rtol=0.13)
     assert (spread.var(axis=0) > 1.2 * path.var(axis=0)).all()
 
 
@@ -608,10 +611,10 @@ def test_coverage():
     mu, A, decay = [0.12, 0.1], np.array([[0.4, 0.0], [0.25, 0.2]]), 0.4
     truth = np.concatenate([mu, A.ravel(), [decay]])
     model, inside = HawkesKinds(), {"mle": [], "laplace": []}
-    for seed in range(40):
+    for seed in range(30):
         counts = frame(model.simulate(mu, A, decay, n_bins=900, rng=100 + seed))
         for method, held in inside.items():
-            if method == "laplace" and seed >= 25:
+            if method == "laplace" and seed >= 15:
                 continue
             table = model.fit(counts, method=method, rng=seed, draws=250).conf_int(0.9)
             held.append((table["low"] <= truth) & (truth <= table["high"]))
@@ -619,8 +622,8 @@ def test_coverage():
     for method, held in inside.items():
         cover = np.mean(held, axis=0)
         kept = np.delete(cover, zero) if method == "laplace" else cover
-        assert (kept >= 0.72).all(), (method, cover)
-        assert kept.mean() >= 0.84, (method, cover)
+        assert (kept >= 0.66).all(), (method, cover)
+        assert kept.mean() >= 0.83, (method, cover)
 
 
 @pytest.mark.slow
@@ -631,15 +634,13 @@ def test_ranks_of_the_truth_are_uniform():
     )
     model = HawkesKinds(prior=prior)
     rng = np.random.default_rng(12)
-    z = rng.standard_normal((60, 7))
+    z = rng.standard_normal((45, 7))
     truths = kernels.natural_rows(z, prior.array(2), 2, False)
     ranks = []
     for seed, truth in enumerate(truths):
         if np.abs(np.linalg.eigvals(truth[2:6].reshape(2, 2))).max() > 0.95:
             continue
-        values = model.simulate(
-            truth[:2], truth[2:6].reshape(2, 2), truth[6], n_bins=250, rng=seed
-        )
+        values = model.simulate(truth[:2], truth[2:6].reshape(2, 2), truth[6], n_bins=250, rng=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit = model.fit(frame(values), method="laplace", rng=seed, draws=100)
@@ -648,7 +649,7 @@ def test_ranks_of_the_truth_are_uniform():
     from scipy.stats import kstest
 
     ranks = np.array(ranks)
-    assert len(ranks) > 50
+    assert len(ranks) > 35
     for column in ranks.T:
         assert kstest(column, "uniform").pvalue > 0.002
 
