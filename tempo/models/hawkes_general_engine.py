@@ -39,6 +39,8 @@ __all__ = ["Future", "GeneralEngine", "Realisation", "sample_prior"]
 
 type Floats = NDArray[np.float64]
 
+OVERSAMPLED = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Realisation:
@@ -251,7 +253,11 @@ class GeneralEngine:
         from tempo.models.hawkes_nuts import sample_block
 
         start = posterior_peaks(self.block, self.layout, self.rate_per_day)[0][0]
-        return sample_block(self.block, start, draws=draws, rng=rng, progress=progress)
+        # Where branching may be near one the baseline vanishes, and its coefficients roam: the sampler moves slowly
+        # there, so that it draws more than is kept.
+        return sample_block(
+            self.block, start, draws=OVERSAMPLED * draws, rng=rng, progress=progress
+        )
 
     def total_log_likelihood(self, theta: Floats) -> Floats:
         """Log-likelihood at each row, shape (draws,)."""

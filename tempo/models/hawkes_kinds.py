@@ -21,8 +21,9 @@ from tempo.models.hawkes_kinds_fitting import (
     pooled,
     remarks,
 )
-from tempo.models.hawkes_kinds_kernels import EACH_PAIR, EACH_SOURCE, SHARED, n_parameters
+from tempo.models.hawkes_kinds_kernels import n_parameters
 from tempo.models.hawkes_kinds_posterior import KindsPrior
+from tempo.models.hawkes_kinds_recursions import EACH_PAIR, EACH_SOURCE, SHARED
 from tempo.models.hawkes_kinds_simulation import kind_paths
 from tempo.models.inputs import few_events_note
 from tempo.models.provenance import Provenance

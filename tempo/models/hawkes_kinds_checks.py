@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tempo.models.checks import CheckRow, row
 from tempo.models.hawkes_kinds_fitting import MOST_DIVERGING, KindsDiagnostics
-from tempo.models.hawkes_kinds_kernels import EACH_PAIR, SHARED
 from tempo.models.hawkes_kinds_mle import KindsArrays
+from tempo.models.hawkes_kinds_recursions import EACH_PAIR, SHARED
 from tempo.models.laplace import KHAT_LIMIT
 
 if TYPE_CHECKING:

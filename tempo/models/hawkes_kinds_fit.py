@@ -18,8 +18,8 @@ from scipy.stats import norm
 from tempo.data.counts import Counts
 from tempo.data.rounding import number
 from tempo.errors import OptionError, StationarityWarning
-from tempo.models import hawkes_kinds_kernels as kernels
 from tempo.models import hawkes_kinds_reading as reading
+from tempo.models import hawkes_kinds_recursions as recursions
 from tempo.models import observation as obs
 from tempo.models.checks import check_table, count_checks
 from tempo.models.hawkes_kinds_checks import convergence_rows
@@ -305,7 +305,7 @@ class HawkesKindsFit:
     def _split(self) -> Floats:
         return self._over(
             self._thinned(SPLITS),
-            lambda data, rows: kernels.attribution(
+            lambda data, rows: recursions.attribution(
                 data.counts, data.days, data.bin_days, data.width, data.mode, rows
             ),
         )
@@ -360,7 +360,7 @@ class HawkesKindsFit:
         everything = np.arange(chains * draws)
         log_likelihood = self._over(
             everything,
-            lambda data, rows: kernels.pointwise(
+            lambda data, rows: recursions.pointwise(
                 data.counts, data.days, data.bin_days, data.width, data.mode, data.negbin, rows
             ),
         )
@@ -432,7 +432,7 @@ class HawkesKindsFit:
         rows = self._thinned(PATHS)
         triggered = self._over(
             rows,
-            lambda data, drawn: kernels.expected(
+            lambda data, drawn: recursions.expected(
                 data.counts, data.bin_days, data.width, data.mode, drawn
             )[:, :, chosen].sum(axis=2),
         )
@@ -471,7 +471,7 @@ class HawkesKindsFit:
         rows = self._thinned(50)
         first = self._flat[rows[np.tile(self.origin, self.chains.shape[0])[rows] == 0]]
         data = self.arrays[0]
-        triggered = kernels.expected(data.counts, data.bin_days, data.width, data.mode, first)
+        triggered = recursions.expected(data.counts, data.bin_days, data.width, data.mode, first)
         tables = []
         for i, kind in enumerate(self.kinds):
             mean = first[:, i : i + 1] * data.days[:, i] + triggered[:, :, i]
@@ -582,7 +582,7 @@ class HawkesKindsFit:
         rows = deal(len(self._flat), draws, rng)
 
         def paths(data: KindsArrays, drawn: Floats) -> NDArray[np.int64]:
-            state = kernels.final_state(data.counts, data.bin_days, data.width, data.mode, drawn)
+            state = recursions.final_state(data.counts, data.bin_days, data.width, data.mode, drawn)
             return kind_paths(
                 drawn, state, data.mode, data.width, n_bins, rng, negbin=data.negbin, cap=CAP
             )

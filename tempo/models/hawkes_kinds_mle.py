@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from tempo.models import hawkes_kinds_kernels as kernels
+from tempo.models import hawkes_kinds_recursions as recursions
 
 __all__ = ["KindsArrays", "KindsOptimum", "maximum_likelihood"]
 
@@ -291,7 +292,7 @@ def _newton(
     value, gradient = _value_and_gradient(data, x, scale)
     for _ in range(INNER_STEPS):
         free = _free(x, gradient, lower, upper)
-        blocks = kernels.curvature(
+        blocks = recursions.curvature(
             data.counts, data.days, data.bin_days, data.width, data.mode, data.negbin,
             _natural(data, x, scale),
         )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempo.models import observation as obs
-from tempo.models.hawkes_kinds_kernels import EACH_PAIR, SHARED
+from tempo.models.hawkes_kinds_recursions import EACH_PAIR, SHARED
 
 __all__ = ["kind_paths"]
 

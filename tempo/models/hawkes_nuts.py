@@ -38,6 +38,7 @@ type Floats = NDArray[np.float64]
 
 NAMES = ("baseline", "branching_ratio", "decay", "dispersion")
 WARMUP = 400
+LONG_WARMUP = 800  # where the posterior is bent
 TARGET_ACCEPT = 0.9
 HEADER = 9  # bins, tail length, width, and six numbers of the prior
 TIMES_HEADER = 8  # events, end, and six numbers of the prior
@@ -277,6 +278,7 @@ def sample_block(
         cores=cores,
         names=[f"theta_{i}" for i in range(len(start))],
         jitter=0.5,
+        tune=LONG_WARMUP,
     )
 
 
@@ -292,6 +294,7 @@ def run_nutpie(
     cores: int | None = None,
     names: Sequence[str] = NAMES,
     jitter: float = 1.0,
+    tune: int = WARMUP,
 ) -> Sampled:
     """Sample a compiled density of unbounded parameters.
 
@@ -309,6 +312,8 @@ def run_nutpie(
         Of the parameters; those beyond ``p`` are not sampled and stay 0.
     jitter : float
         How far from ``start`` a chain begins at most, in each direction.
+    tune : int, default 400
+        Draws by which the sampler adapts, and which are thrown away.
 
     Returns
     -------
@@ -346,7 +351,7 @@ def run_nutpie(
     raw = nutpie.sample(
         compiled,
         draws=draws,
-        tune=WARMUP,
+        tune=tune,
         chains=CHAINS,
         cores=cores or min(CHAINS, os.cpu_count() or 1),
         seed=int(rng.integers(2**31)),

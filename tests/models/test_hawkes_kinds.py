@@ -23,6 +23,7 @@ from tempo.errors import (
 )
 from tempo.models import hawkes_daily, hawkes_kinds_fitting
 from tempo.models import hawkes_kinds_kernels as kernels
+from tempo.models import hawkes_kinds_recursions as recursions
 from tempo.models.hawkes_kinds import HawkesKinds
 from tempo.models.hawkes_kinds_data import kind_series
 from tempo.models.hawkes_kinds_mle import KindsArrays, maximum_likelihood
@@ -106,7 +107,7 @@ def test_value_and_gradient_are_those_of_the_definition(problem):
         below[i] -= step
         slope = (by_definition(data, above) - by_definition(data, below)) / (2 * step)
         assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-4)
-    bins = kernels.pointwise(
+    bins = recursions.pointwise(
         data.counts, data.days, data.bin_days, data.width, data.mode, data.negbin, parameters[None]
     )
     assert bins.sum() == pytest.approx(value, rel=1e-9, abs=1e-9)
@@ -396,7 +397,7 @@ def test_excitation_is_carried_over(two):
     assert paths[:, 0, 1].mean() > 2 * paths[:, -10:, 1].mean()  # rockets yesterday, IEDs tomorrow
     rows = fit.chains.reshape(-1, fit.chains.shape[2])[:3]
     data = fit.arrays[0]
-    state = kernels.final_state(data.counts, data.bin_days, data.width, data.mode, rows)
+    state = recursions.final_state(data.counts, data.bin_days, data.width, data.mode, rows)
     lags = np.arange(len(busy), 0, -1)
     for row, found in zip(rows, state, strict=True):
         r = math.exp(-row[6])
