@@ -16,6 +16,7 @@ from tempo.briefing.record import Record, keep_record
 from tempo.briefing.rival_rules import under_rules
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
+from tempo.data.rounding import number
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
@@ -43,6 +44,9 @@ _CONVERGENCE = "convergence"
 
 #: With more events than this, the Hawkes process is not fitted again for the record: it would take minutes.
 _MOST_EVENTS_TO_REFIT = 3000
+
+#: Below this branching ratio self-excitation makes no difference to a forecast.
+_LEAST_BRANCHING = 0.05
 
 
 @dataclass(frozen=True, repr=False)
@@ -297,13 +301,30 @@ def _fitters(
 ) -> dict[str, Callable[[], Any]]:
     from tempo.models.changepoints import Changepoints
     from tempo.models.constant import ConstantRate
-    from tempo.models.hawkes import Hawkes
 
     return {
         "ConstantRate": lambda: ConstantRate().fit(past, rng=rng),
         "Changepoints": lambda: Changepoints().fit(past, rng=rng),
-        "Hawkes": lambda: Hawkes().fit(past, method=method, rng=rng),
+        "Hawkes": lambda: _hawkes(past, method, rng),
     }
+
+
+def _hawkes(past: Incidents, method: Method, rng: np.random.Generator) -> Any:
+    """Fit the Hawkes process, unless a long series already rules self-excitation out.
+
+    Without self-excitation nothing is known of the memory, and no sampler gets around in what is left. With many events
+    that is plain from the likelihood, and said in its place.
+    """
+    from tempo.models.hawkes import Hawkes
+
+    if len(past) > _MOST_EVENTS_TO_REFIT:
+        peak = Hawkes().fit(past, method="mle", rng=rng)
+        branching = float(peak.params["branching_ratio"])
+        if branching < _LEAST_BRANCHING:
+            raise FitError(
+                f"self-excitation adds nothing to a constant rate: the likeliest branching ratio is {number(branching)}."
+            )
+    return Hawkes().fit(past, method=method, rng=rng)
 
 
 def _record_size(daily: Counts) -> int:

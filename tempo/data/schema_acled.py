@@ -11,7 +11,7 @@ killed             ``fatalities``: all reported deaths of the event, attackers a
 actor, target      ``actor1``, ``actor2``. ACLED does not say who attacked whom.
 place              ``location``
 source, note       ``source``, ``notes``
-reported_at        ``timestamp``, in UTC: when the row was last changed, not when the event was first reported
+(kept beside)      ``changed_at`` from ``timestamp``, in UTC: when the row was last changed; no as-of cut goes by it
 =================  =========================================================================================
 
 ``inter1`` and ``inter2`` are kept with the same words whether the file has codes or text. Rows are changed and removed
@@ -62,10 +62,10 @@ def convert(work: Conversion) -> None:
     work.out["source"] = work.words("source")
     work.out["note"] = work.words("notes")
     if work.has("timestamp"):
-        work.out["reported_at"] = work.moments("timestamp")
+        work.extra["changed_at"] = work.moments("timestamp")
         work.problems.note(
-            "reported_at is when ACLED last changed the row, not when the event was first reported",
-            "An as-of cut (.before) therefore also drops old events that were edited later; for the data as they "
+            "changed_at is when ACLED last changed the row, not when the event was first reported",
+            "An as-of cut (.before) goes by the dates of the events and keeps later corrections; for the data as they "
             "stood, use a file downloaded on that day.",
             column=str(work.name("timestamp")),
         )

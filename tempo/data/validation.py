@@ -12,6 +12,9 @@ from tempo.data.window import DAY, Window
 
 __all__ = ["cut_to_window", "drop_duplicates", "hold_contract", "merge_coordinated", "reconcile"]
 
+#: Columns that date a version of a row, not the incident.
+VERSIONED = ("changed_at", "reported_at")
+
 _COUNTED = ("killed", "wounded", "munitions")
 _DAMAGED_ID = r"\d(?:\.\d+)?[eE]\+?\d+"
 _SAME = ("date_start", "date_end", "place", "actor", "target", "kind", "killed")
@@ -139,8 +142,8 @@ def drop_duplicates(
     """Find rows that stand in the file twice.
 
     The same id with the same content is dropped with a warning. The same id with other content is an error, unless
-    ``reported_at`` says which version is newest (ACLED changes its rows): then that one is kept. Different rows that
-    agree in date, place, actor, target, kind and deaths are kept, with a warning.
+    ``changed_at`` or ``reported_at`` says which version is newest (ACLED changes its rows): then that one is kept.
+    Different rows that agree in date, place, actor, target, kind and deaths are kept, with a warning.
 
     Parameters
     ----------
@@ -182,7 +185,7 @@ def _one_row_per_id(
     if not repeated.any():
         return keep
     some = table[repeated]
-    content = [name for name in table.columns if name != "reported_at"]
+    content = [name for name in table.columns if name not in VERSIONED]
     same = some.astype(dict.fromkeys(content, "str")).duplicated(content)
     copies = np.zeros(len(table), dtype=bool)
     copies[np.flatnonzero(repeated)[same.to_numpy()]] = True
@@ -197,9 +200,12 @@ def _one_row_per_id(
     versions = keep & ids.where(usable & keep).duplicated(keep=False).to_numpy() & usable
     if not versions.any():
         return keep
-    dated = "reported_at" in table and bool(table.loc[versions, "reported_at"].notna().all())
-    if dated:
-        newest = table[versions].sort_values("reported_at", kind="stable").groupby("id").tail(1)
+    stamp = next(
+        (name for name in VERSIONED if name in table and table.loc[versions, name].notna().all()),
+        None,
+    )
+    if stamp is not None:
+        newest = table[versions].sort_values(stamp, kind="stable").groupby("id").tail(1)
         old = versions.copy()
         old[newest.index.to_numpy()] = False
         problems.warn(

@@ -31,6 +31,7 @@ type CheckRow = tuple[str, float, float, bool, str]
 
 LEVEL = 0.01
 FEWEST = 8  # residuals that are worth testing
+FEWEST_EVENTS = 3  # with fewer, the order of the residuals says nothing
 PERMUTATIONS = 199
 LAGS = 10
 UNIFORM = "residuals uniform (KS)"
@@ -178,8 +179,9 @@ def count_checks(
     seen = ~np.isnan(y) & (np.asarray(exposure, dtype=float) > 0)
     uniform = pit_residuals(np.asarray(cdf_below)[seen], np.asarray(cdf_at)[seen], rng)
     m, v = np.asarray(mean, dtype=float)[seen], np.asarray(variance, dtype=float)[seen]
-    if len(uniform) < FEWEST:
-        rows = _too_few(len(uniform))
+    if len(uniform) < FEWEST or y[seen].sum() < FEWEST_EVENTS:
+        # Without events the residuals are only the fitted rate with its sign turned, smooth in time by construction.
+        rows = _too_few(len(uniform), int(y[seen].sum()))
     else:
         # Independence is tested without the noise of randomisation, which hides most of it where events are rare.
         standard = (y[seen] - m) / np.sqrt(np.where(v > 0, v, 1.0))
@@ -190,8 +192,9 @@ def count_checks(
     return check_table([*rows, _dispersion(y[seen], m, v)])
 
 
-def _too_few(n: int) -> list[CheckRow]:
-    meaning = f"Only {n} residuals: too few to test."
+def _too_few(n: int, events: int | None = None) -> list[CheckRow]:
+    few = f"{n} residuals" if events is None or n < FEWEST else f"{events} events"
+    meaning = f"Only {few}: too few to test."
     return [row(name, math.nan, LEVEL, True, meaning) for name in (UNIFORM, INDEPENDENT)]
 
 

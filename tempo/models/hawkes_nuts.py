@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from tempo.models import hawkes_daily as daily
 from tempo.models import hawkes_general as general
+from tempo.models.hawkes_kernels_times import log_posterior_of_times
 from tempo.models.hawkes_posterior import HawkesPrior
-from tempo.models.hawkes_timestamps import log_posterior_of_times
 from tempo.models.posterior import CHAINS
 
 __all__ = [

@@ -97,7 +97,8 @@ class BaselineTerms:
         offered: list[set[str]] = [
             set() if table is None else set(map(str, table.columns)) for table in covariates
         ]
-        used = tuple(sorted(words & set.union(*offered)))
+        every = {name for names in offered for name in names}
+        used = tuple(sorted(words & every))
         for word in used:
             if word in _OWN:
                 raise OptionError(
@@ -115,7 +116,7 @@ class BaselineTerms:
                 formula, frame, context=_context(frame), na_action="raise"
             )
         except (FormulaicError, ValueError) as error:
-            known = ", ".join([*_OWN, *sorted(set.union(*offered))])
+            known = ", ".join([*_OWN, *sorted(every)])
             raise OptionError(
                 f"the baseline {baseline!r} cannot be made: {_plain(error)} Known are {known}; further columns come "
                 "from covariates=."

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import expon
@@ -19,7 +18,7 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DAY
 from tempo.models import hawkes_continuous as continuous
 from tempo.models.checks import check_table, residual_checks
-from tempo.models.hawkes_kernels_any import any_exponential
+from tempo.models.hawkes_kernels_times import by_day, evaluate_times, log_posterior_of_times
 from tempo.models.hawkes_mle import Optimum
 from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.hawkes_residuals import rescaled_gaps
@@ -29,7 +28,7 @@ from tempo.models.laplace import Resampled, importance_resample
 if TYPE_CHECKING:
     from tempo.models.hawkes_nuts import Sampled
 
-__all__ = ["TimestampEngine", "log_posterior_of_times"]
+__all__ = ["TimestampEngine"]
 
 type Floats = NDArray[np.float64]
 
@@ -136,7 +135,7 @@ class TimestampEngine:
             return np.column_stack([theta, np.zeros(len(theta))])
 
         found = importance_resample(
-            lambda theta: np.asarray(_evaluate(self.times, self.end, prior.array, 1.0, theta)),
+            lambda theta: np.asarray(evaluate_times(self.times, self.end, prior.array, 1.0, theta)),
             self._peaks(prior),
             lambda n, generator: np.log(prior.sample(n, generator)[:, :3]),
             lambda theta: prior.log_density(padded(theta), negbin=False),
@@ -197,16 +196,16 @@ class TimestampEngine:
 
     def total_log_likelihood(self, theta: Floats) -> Floats:
         """Log-likelihood at each row of log parameters, shape (draws, 4)."""
-        return np.asarray(_evaluate(self.times, self.end, np.ones(6), 0.0, theta))
+        return np.asarray(evaluate_times(self.times, self.end, np.ones(6), 0.0, theta))
 
     def means(self, parameters: Floats) -> tuple[Floats, Floats]:
         """Give the expected attacks of each day given those before: baseline and triggered, each (draws, n)."""
-        triggered, _ = _by_day(self.times, len(self.counts), parameters)
+        triggered, _ = by_day(self.times, len(self.counts), parameters)
         return np.repeat(parameters[:, :1], len(self.counts), axis=1), triggered
 
     def log_likelihood(self, parameters: Floats) -> Floats:
         """Log-likelihood of each day given those before, shape (draws, n)."""
-        triggered, log_intensity = _by_day(self.times, len(self.counts), parameters)
+        triggered, log_intensity = by_day(self.times, len(self.counts), parameters)
         return np.asarray(log_intensity - parameters[:, :1] - triggered)
 
     def simulate(
@@ -229,69 +228,3 @@ class TimestampEngine:
             return check_table(residual_checks(NO_HISTORY))
         gaps = [rescaled_gaps(self.times, self.end, *row[:3]) for row in parameters]
         return check_table(residual_checks(expon.cdf(np.array(gaps)).mean(axis=0)))
-
-
-@njit(cache=True, error_model="numpy")
-def log_posterior_of_times(
-    times: Floats, end: float, prior: Floats, weight: float, theta: Floats, gradient: Floats
-) -> float:
-    """Log-likelihood plus ``weight`` times the log prior density of three log parameters, with gradient."""
-    baseline, branching, decay = math.exp(theta[0]), math.exp(theta[1]), math.exp(theta[2])
-    slope = np.zeros(3)
-    found: tuple[float, int] = any_exponential(
-        times, np.empty(0), end, baseline, branching, decay, slope
-    )
-    value = found[0]
-    gradient[0] = slope[0] * baseline
-    gradient[1] = slope[1] * branching
-    gradient[2] = slope[2] * decay
-    if weight > 0.0:
-        log_root = 0.5 * math.log(2.0 * math.pi)
-        z = (theta[0] - prior[0]) / prior[1]
-        density = -0.5 * z * z - math.log(prior[1]) - log_root
-        gradient[0] -= weight * z / prior[1]
-        z = branching / prior[2]
-        density += theta[1] - 0.5 * z * z - math.log(prior[2]) - log_root + math.log(2.0)
-        gradient[1] += weight * (1.0 - z * z)
-        z = (theta[2] - prior[3]) / prior[4]
-        density += -0.5 * z * z - math.log(prior[4]) - log_root
-        gradient[2] -= weight * z / prior[4]
-        value += weight * density
-    return value
-
-
-@njit(cache=True, error_model="numpy")
-def _evaluate(times: Floats, end: float, prior: Floats, weight: float, thetas: Floats) -> Floats:
-    out = np.empty(len(thetas))
-    gradient = np.zeros(3)
-    for i in range(len(thetas)):
-        out[i] = log_posterior_of_times(times, end, prior, weight, thetas[i], gradient)
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def _by_day(times: Floats, n_days: int, parameters: Floats) -> tuple[Floats, Floats]:
-    """Triggered part of the integrated intensity of each day, and the sum of log intensities of its events."""
-    draws = len(parameters)
-    triggered = np.zeros((draws, n_days))
-    logs = np.zeros((draws, n_days))
-    for d in range(draws):
-        baseline, branching, decay = parameters[d, 0], parameters[d, 1], parameters[d, 2]
-        state = 0.0  # sum of exp(-decay * age) over earlier events
-        last = 0.0
-        i = 0
-        for day in range(n_days):
-            stop = day + 1.0
-            while i < len(times) and (times[i] <= stop or day == n_days - 1):
-                kept = math.exp(-decay * (times[i] - last))
-                triggered[d, day] += branching * state * (1.0 - kept)
-                state *= kept
-                logs[d, day] += math.log(baseline + branching * decay * state)
-                state += 1.0
-                last = times[i]
-                i += 1
-            kept = math.exp(-decay * (stop - last))
-            triggered[d, day] += branching * state * (1.0 - kept)
-            state *= kept
-            last = stop
-    return triggered, logs

@@ -243,9 +243,13 @@ def test_acled_actor_codes_become_the_words_of_newer_files(acled, written):
     assert set(new["inter1"]) == {"Political militia"}
 
 
-def test_acled_timestamp_is_when_it_was_reported(acled, written):
+def test_acled_timestamp_is_when_the_row_was_changed(acled, written):
     incidents = read_incidents(written(acled()), window=WINDOW)
-    assert incidents.table["reported_at"].iloc[0] == pd.Timestamp("2020-09-13 12:26:40")
+    assert incidents.table["changed_at"].iloc[0] == pd.Timestamp("2020-09-13 12:26:40")
+    # It is no date of report: an event that was edited later was known all the same.
+    assert "reported_at" not in incidents.table or incidents.table["reported_at"].isna().all()
+    cut = incidents.table["date_start"].max() + pd.Timedelta("1D")
+    assert len(incidents.before(cut)) == len(incidents)
     assert incidents.table["kind"].iloc[0] == "Explosions/Remote violence"
     assert incidents.table["note"].iloc[0] == "Made up."
     assert any("last changed" in rule for rule in incidents.problems["rule"])

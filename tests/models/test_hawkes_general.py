@@ -282,6 +282,7 @@ def test_prior_is_proper_and_drawn_as_stated(observation):
 def test_hurdle_moments_and_draws(dispersion, typical):
     from tempo.models.hawkes_general_paths import general_paths
     from tempo.models.hawkes_kernels_random import seeds
+    from tempo.models.hawkes_observed import day_size
 
     y = np.arange(4_000)
     pmf = np.exp(hurdle.log_pmf(y, 0.8, typical, dispersion))
@@ -293,7 +294,7 @@ def test_hurdle_moments_and_draws(dispersion, typical):
     assert mean == pytest.approx(pmf @ y, rel=1e-8)
     assert variance == pytest.approx(pmf @ y**2 - (pmf @ y) ** 2, rel=1e-8)
     draws = 20_000
-    size = general.day_size(math.log(typical), dispersion)[0]
+    size = day_size(math.log(typical), dispersion)[0]
     out = np.empty((draws, 1), dtype=np.int64)
     one = np.ones(draws)
     general_paths(
