@@ -343,9 +343,5 @@ def test_odd_but_legal_files_get_an_honest_answer(tmp_path: Path, name: str) -> 
     file.write_text(_events(days), encoding="utf-8")
     result = run("brief", file, *SPRING, "--as-of", "2020-05-01", "--horizon", "30D", "-o", target)
     assert "Traceback" not in result.output
-    assert result.exit_code in {0, 1}
-    assert target.exists() == (result.exit_code == 0)
-    if result.exit_code:
-        assert result.stderr.startswith(("Error", "Warning"))
-    else:
-        assert f"{len(days):,}" in _text(target)
+    assert result.exit_code == 0
+    assert f"{len(days):,}" in _text(target)

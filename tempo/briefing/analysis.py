@@ -322,7 +322,8 @@ def _hawkes(past: Incidents, method: Method, rng: np.random.Generator) -> Any:
         branching = float(peak.params["branching_ratio"])
         if branching < _LEAST_BRANCHING:
             raise FitError(
-                f"self-excitation adds nothing to a constant rate: the likeliest branching ratio is {number(branching)}."
+                "self-excitation adds nothing to a constant rate: the likeliest branching ratio is "
+                f"{number(branching)}."
             )
     return Hawkes().fit(past, method=method, rng=rng)
 

@@ -17,6 +17,7 @@ from tempo.briefing.rival_rules import EVERY
 from tempo.briefing.wording import term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
+from tempo.errors import ScenarioError
 from tempo.forecasting.outlook import Outlook
 
 __all__ = ["write_sections"]
@@ -164,16 +165,16 @@ def _judged(analysis: Analysis) -> str:
 def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
     weights = analysis.weights
     days = analysis.horizons[len(analysis.horizons) // 2]
-    table = weights.indicators(f"{days}D")
     noun = Noun.of(analysis.past.label)
-    possible = table[("chance", "any")] > 0
-    if float(table[("chance", "any")].sum()) < 0.9:
+    try:
+        table = weights.indicators(f"{days}D")
+    except ScenarioError:  # too many for a table, which is an answer and no fault
         sentence = (
             f"So many {noun.many} are expected in {days} days that no table of single numbers is given; the chart of "
             "the scenarios shows where they part."
         )
         return (sentence,)
-    table = table[possible]
+    table = table[table[("chance", "any")] > 0]
     names = list(weights.probabilities.index)
     by = long_date(analysis.as_of + (days - 1) * DAY)
     rows = []

@@ -104,7 +104,7 @@ def cdf(counts: ArrayLike, mean: ArrayLike, typical: ArrayLike, dispersion: Arra
     Examples
     --------
     >>> cdf([-1, 0, 500], 0.7, 1.3, 0.8).round(4).tolist()
-    [0.0, 0.7307, 1.0]
+    [0.0, 0.7279, 1.0]
     """
     y = np.asarray(counts, float)
     positive = _positive(typical, dispersion)
