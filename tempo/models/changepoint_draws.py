@@ -62,8 +62,8 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
     if isinstance(posterior, LevelPosterior):
         return posterior.placement(n_changes)
     if n_changes is None:
-        cell, at = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
-        return _viterbi(posterior, int(cell), float(grid.odds[at]))
+        best, at = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
+        return _viterbi(posterior, int(best), float(grid.odds[at]))
     if n_changes == 0:
         return np.zeros(0, dtype=np.int64)
     given = posterior.given(n_changes)

@@ -7,7 +7,7 @@ import math
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,9 @@ class EventChangepointsFit(ChangepointsFit):
         table = super().rate_table(prob)
         if not self.severe:
             return table
-        out = np.exp(table[["mean", "low", "high"]]).rename(columns={"mean": "deaths"})
+        # The stubs take a ufunc of a frame for an array.
+        tolls = cast("pd.DataFrame", np.exp(table[["mean", "low", "high"]]))
+        out = tolls.rename(columns={"mean": "deaths"})
         out.attrs = table.attrs
         return out
 
@@ -348,7 +350,9 @@ class EventChangepointsFit(ChangepointsFit):
 
     def _as_deaths(self, table: pd.DataFrame) -> pd.DataFrame:
         rates = ["rate", "rate_low", "rate_high"]
-        tolls = np.exp(table[rates]).rename(columns=lambda name: name.replace("rate", "deaths"))
+        # The stubs take a ufunc of a frame for an array.
+        tolls = cast("pd.DataFrame", np.exp(table[rates]))
+        tolls = tolls.rename(columns=lambda name: name.replace("rate", "deaths"))
         kept = ["start", "start_low", "start_high"]
         out = pd.concat([table[kept], tolls, table[["probability"]]], axis=1)
         out.attrs = table.attrs
@@ -383,8 +387,8 @@ def gap_table(incidents: Incidents) -> tuple[pd.DataFrame, bool]:
     timed = bool((table["date_precision"] == "time").all()) and len(table) > 0
     seen = table.loc[window.observed(table["date_start"]), "date_start"]
     times = pd.DatetimeIndex(seen if timed else seen.dt.normalize() + DAY).as_unit("us")
-    times, number = np.unique(times, return_counts=True)
-    edges = pd.DatetimeIndex([window.start, *times, window.end]).as_unit("us")
+    distinct, number = np.unique(times, return_counts=True)
+    edges = pd.DatetimeIndex([window.start, *distinct, window.end]).as_unit("us")
     values = np.append(number, 0).astype(float)
     starts, ends = edges[:-1], edges[1:]
     keep = np.asarray(ends > starts)

@@ -84,8 +84,8 @@ def current(
     odds : ndarray, shape (draws,)
         Odds of a change in a bin; 0 where the number of changes was given.
     """
-    cell, odds, *statistics = now(posterior, draws, generator)
-    return draw_rates(posterior.grid, cell, *statistics, generator), cell, odds
+    cell, odds, first, second, third = now(posterior, draws, generator)
+    return draw_rates(posterior.grid, cell, first, second, third, generator), cell, odds
 
 
 def waiting(posterior: Posterior, n_bins: int) -> Floats:
@@ -131,7 +131,8 @@ def simulate(
 def fresh_rates(grid: Grid, cell: Integers, generator: np.random.Generator) -> Floats:
     """Draw the rate of new regimes."""
     prior = np.array([grid.prior(r) for r in range(grid.shape.size)])[cell]
-    return draw_rates(grid, cell, *prior.T, generator)
+    first, second, third = prior.T
+    return draw_rates(grid, cell, first, second, third, generator)
 
 
 def filtered(posterior: Posterior) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:

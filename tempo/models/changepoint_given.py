@@ -169,13 +169,11 @@ def condition(bins: Bins, grid: Grid, cells: Sequence[int], k: int, log_odds: fl
     dates, moments = np.zeros((k, m)), np.zeros((2, m))
     segments = np.zeros((2, k + 1))
     rest = {}
-    for r in np.flatnonzero(weights):
-        sums, offset = forward[int(r)]
-        back, back_offset = sums_by_number(
-            bins, grid, int(r), k, log_odds, store=True, backward=True
-        )
+    for r in map(int, np.flatnonzero(weights)):
+        sums, offset = forward[r]
+        back, back_offset = sums_by_number(bins, grid, r, k, log_odds, store=True, backward=True)
         back, back_offset = back[:, ::-1].copy(), back_offset[::-1].copy()
-        rest[int(r)] = (back, back_offset)
+        rest[r] = (back, back_offset)
         total = sums[k - int(offset[m]), m]
         ends = np.zeros((sums.shape[0], m + 1))
         ends[k - int(offset[m]), m] = weights[r]
@@ -187,11 +185,11 @@ def condition(bins: Bins, grid: Grid, cells: Sequence[int], k: int, log_odds: fl
                 - total
             )
             dates[j, 1:] += weights[r] * chance
-            row = j - offset[1:m]
-            inside = (row >= 0) & (row < sums.shape[0])
-            ends[row[inside], np.flatnonzero(inside) + 1] = weights[r] * chance[inside]
+            rows = j - offset[1:m]
+            inside = (rows >= 0) & (rows < sums.shape[0])
+            ends[rows[inside], np.flatnonzero(inside) + 1] = weights[r] * chance[inside]
         _, _, _, by_bin, by_segment = _number_pass(
-            bins, grid, int(r), k, log_odds, sums.shape[0], store=False, backward=False, ends=ends
+            bins, grid, r, k, log_odds, sums.shape[0], store=False, backward=False, ends=ends
         )
         moments += by_bin[:, :m]
         segments += by_segment

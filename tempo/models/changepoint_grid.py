@@ -230,8 +230,8 @@ def learned_rates(average: float, *, beta: bool = False) -> tuple[Floats, Floats
     shape, rate, log_prior : ndarray, shape (cells,)
         The priors.
     """
-    shape, factor = np.meshgrid([0.5, 1.0, 2.0, 4.0], [0.25, 0.5, 1.0, 2.0, 4.0], indexing="ij")
-    shape, factor = shape.ravel(), factor.ravel()
+    shapes, factors = np.meshgrid([0.5, 1.0, 2.0, 4.0], [0.25, 0.5, 1.0, 2.0, 4.0], indexing="ij")
+    shape, factor = shapes.ravel(), factors.ravel()
     if beta:
         odds = factor * average / (1 - average)
         rarer = np.minimum(

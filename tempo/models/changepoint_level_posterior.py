@@ -102,12 +102,12 @@ class LevelPosterior(Posterior):
         return change, moments
 
     @property
-    def change_probability(self) -> Floats:  # type: ignore[override]
+    def change_probability(self) -> Floats:
         """P(a new regime begins with each observed bin, or in a gap right before it), shape (m,)."""
         return self._smoothed[0]
 
     @property
-    def rate_moments(self) -> Floats:  # type: ignore[override]
+    def rate_moments(self) -> Floats:
         """Posterior mean and mean square of the rate in each observed bin, shape (2, m)."""
         return self._smoothed[1]
 

@@ -26,7 +26,7 @@ type Integers = NDArray[np.int64]
 def _step(old: Floats, prior: Floats, leave: Floats, new: Floats) -> float:
     """Carry the chain over one boundary; return the probability of a change."""
     n_phases, n_levels = old.shape
-    ended = 0.0
+    ended: float = 0.0
     for g in range(n_levels):
         ended += old[n_phases - 1, g]
     ended *= leave[n_phases - 1]

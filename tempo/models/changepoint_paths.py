@@ -263,4 +263,5 @@ def _next_aim(aim: float, left: int, generator: Any) -> float:
     """Smallest of ``left`` uniform numbers above ``aim``: uniforms in ascending order, without sorting."""
     if left == 0:
         return 2.0
-    return 1.0 - (1.0 - aim) * (1.0 - generator.random()) ** (1.0 / left)
+    smallest: float = 1.0 - (1.0 - aim) * (1.0 - generator.random()) ** (1.0 / left)
+    return smallest

@@ -142,12 +142,13 @@ def _lgamma(x: float) -> float:
             )
         )
     )
-    return (s - 0.5) * _log(s) - s + 0.9189385332046727 + series - _log(low) - _log(high)
+    out: float = (s - 0.5) * _log(s) - s + 0.9189385332046727 + series - _log(low) - _log(high)
+    return out
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nnan", "nsz"}, error_model="numpy")
 def _largest(values: Floats, n_runs: int) -> float:
-    out = values[0]
+    out: float = values[0]
     for i in range(1, n_runs):
         out = max(out, values[i])
     return out
@@ -237,7 +238,7 @@ def predict(
         for i in range(n_runs):
             first[i] += trials
             second[i] += count
-    offset = _largest(out, n_runs)
+    offset: float = _largest(out, n_runs)
     for i in range(n_runs):
         out[i] = _exp(out[i] - offset)
     if family == GAMMA and count <= _SMALL_COUNT:

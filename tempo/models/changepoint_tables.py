@@ -225,8 +225,8 @@ def _with_shape(grid: Grid, weights: Floats, shape: float) -> Grid:
             else 1 / float(weights @ (1 / grid.size))
         )
         numbers = (shape, rate, size, 0.0)
-    first, second, size, third = (np.array([value]) for value in numbers)
-    return replace(grid, shape=first, rate=second, size=size, third=third, log_prior=np.zeros(1))
+    first, second, sizes, third = (np.array([value]) for value in numbers)
+    return replace(grid, shape=first, rate=second, size=sizes, third=third, log_prior=np.zeros(1))
 
 
 def posterior_tree(
@@ -239,11 +239,12 @@ def posterior_tree(
     closing = np.append(opening[1:], found.draw.size) - 1
     rate = np.repeat(found.rate, found.end - found.start).reshape(draws, len(part.bins))
     y, e = part.bins.counts, part.bins.exposure
+    log_likelihood: Floats
     if grid.family == BERNOULLI:
         log_likelihood = np.log(np.where(y > 0, rate, 1 - rate))
     elif grid.family == NEGBIN:
         size = grid.size[found.cell[opening]][:, None]
-        log_likelihood = nbinom.logpmf(y, size * e, size / (size + rate))
+        log_likelihood = np.asarray(nbinom.logpmf(y, size * e, size / (size + rate)))
     elif grid.family == ZIP:
         idle = grid.size[found.cell[opening]][:, None]
         log_likelihood = np.log1p(-idle) + poisson.logpmf(y, rate * e / (1 - idle))
@@ -251,7 +252,7 @@ def posterior_tree(
             y == 0, np.logaddexp(np.log(idle), log_likelihood), log_likelihood
         )
     else:
-        log_likelihood = poisson.logpmf(y, rate * e)
+        log_likelihood = np.asarray(poisson.logpmf(y, rate * e))
     parameters = {
         "n_changes": (closing - opening).astype(float),
         "rate_first": found.rate[opening],

@@ -224,7 +224,7 @@ def _given_scale(
     x: Floats, sign: Floats, times: Floats, sd: Floats, draws: int, rng: np.random.Generator
 ) -> Resampled:
     def log_prior(theta: Floats) -> Floats:
-        return np.asarray(stats.norm.logpdf(theta, 0.0, sd).sum(axis=1))
+        return np.asarray(np.asarray(stats.norm.logpdf(theta, 0.0, sd)).sum(axis=1))
 
     def log_target(theta: Floats) -> Floats:
         return log_prior(theta) - np.logaddexp(0.0, -(theta @ x.T) * sign) @ times

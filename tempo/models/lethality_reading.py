@@ -40,27 +40,27 @@ class Tolls:
     @property
     def some(self) -> NDArray[np.bool_]:
         """Attacks that certainly killed."""
-        return self.low >= 1
+        return np.asarray(self.low >= 1)
 
     @property
     def none(self) -> NDArray[np.bool_]:
         """Attacks that certainly killed nobody."""
-        return self.high == 0
+        return np.asarray(self.high == 0)
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
         """Attacks of which nothing is known."""
-        return (self.low == 0) & np.isinf(self.high)
+        return np.asarray((self.low == 0) & np.isinf(self.high))
 
     @property
     def open(self) -> NDArray[np.bool_]:
         """Attacks that killed at most so many, perhaps nobody."""
-        return (self.low == 0) & (self.high > 0) & np.isfinite(self.high)
+        return np.asarray((self.low == 0) & (self.high > 0) & np.isfinite(self.high))
 
     @property
     def exact(self) -> NDArray[np.bool_]:
         """Attacks with one known number."""
-        return self.low == self.high
+        return np.asarray(self.low == self.high)
 
     def at(self, rows: NDArray[np.bool_]) -> Tolls:
         """Give some of them.

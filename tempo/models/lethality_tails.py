@@ -162,7 +162,7 @@ class TailDraws:
         ndarray of bool, shape (s,)
             Power laws with an exponent of 2 or less.
         """
-        return (self.family == tails.FAMILIES["power"][0]) & (self.theta[:, 0] <= 0.0)
+        return np.asarray((self.family == tails.FAMILIES["power"][0]) & (self.theta[:, 0] <= 0.0))
 
     def _alike(self) -> list[tuple[str, int, NDArray[np.bool_]]]:
         groups: list[tuple[str, int, NDArray[np.bool_]]] = []
@@ -220,7 +220,7 @@ def simulated_tolls(
     total, deadliest : ndarray of int64, shape (s, n)
         Killed in all, and in the deadliest attack.
     """
-    return kernels.simulate(
+    simulated: tuple[Ints, Ints] = kernels.simulate(
         np.ascontiguousarray(attacks, dtype=np.int64),
         chance,
         tail.family,
@@ -229,6 +229,7 @@ def simulated_tolls(
         tail.body,
         seeds(rng, len(tail)),
     )
+    return simulated
 
 
 def smooth_posterior(
@@ -339,7 +340,7 @@ def _sampled(
     """Sample a posterior with independent normal priors."""
 
     def log_prior(theta: Floats) -> Floats:
-        return np.asarray(stats.norm.logpdf(theta, mean, sd).sum(axis=1))
+        return np.asarray(np.asarray(stats.norm.logpdf(theta, mean, sd)).sum(axis=1))
 
     def log_target(theta: Floats) -> Floats:
         # A dozen standard deviations out the special functions overflow, and nothing is lost.

@@ -350,7 +350,8 @@ def log_likelihood(
         gradient[at] = g_branching * branching
         decay = math.exp(theta[at + 1])
         gradient[at + 1] = -g_kept * natural[-1] * decay
-    return value + offset
+    result: float = value + offset
+    return result
 
 
 @njit(cache=True, error_model="numpy")

@@ -380,8 +380,8 @@ class RegimesFit:
         if bins < 0:
             raise OptionError(f"horizon is {horizon!r}; expected 0 or more.")
         if bins == 0:
-            return float(self.filtered.iloc[-1, regime])
-        return float(self.ahead(bins).iloc[-1, regime])
+            return float(self.filtered.to_numpy()[-1, regime])
+        return float(self.ahead(bins).to_numpy()[-1, regime])
 
     def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Simulate the bins after the last one, from the regime that is filtered there, with uncertain parameters.
@@ -529,7 +529,7 @@ class RegimesFit:
             self.filtered.iloc[-1].to_numpy(),
             prob,
             self.provenance.notes,
-            self.conf_int(prob).assign(estimate=self.params).loc["branching_ratio"]
+            self.conf_int(prob).assign(estimate=self.params).T["branching_ratio"]
             if self.model.contagion
             else None,
         )

@@ -417,7 +417,7 @@ def _starts(data: RegimeData) -> list[Floats]:
             for edge in (0.5 / k, 0.1, 0.02)
         ]
     for ratio in (2.0, 6.0):
-        spread = mean * ratio ** (np.arange(k) - 0.5 * (k - 1))
+        spread = np.asarray(mean * ratio ** (np.arange(k) - 0.5 * (k - 1)), dtype=np.float64)
         rates += [(spread, leave) for leave in (0.02, 0.2)]
     starts = []
     for levels, leave in rates:

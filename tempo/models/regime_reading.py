@@ -340,7 +340,8 @@ def describe(
     sentences = [first]
     scale = days if yearly else 1.0
     for i, name in enumerate(_ranks(k)):
-        mean, low, high = lasting.loc[i, ["mean_days", "low", "high"]] / scale
+        stay = lasting.loc[i, ["mean_days", "low", "high"]].to_numpy() / scale
+        mean, low, high = (float(value) for value in stay)
         sentences.append(
             f"In the {name} there are about {paces[i]}, and a stay is expected to last {number(mean)} {unit} "
             f"({interval(low, high)})."

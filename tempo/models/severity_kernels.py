@@ -43,7 +43,7 @@ def hurwitz_zeta(s: float, q: float) -> float:
     The first terms are added one by one until ``q + k >= max(10, s)``; eight correction terms then leave an error near
     rounding.
     """
-    total = 0.0
+    total: float = 0.0
     x = q
     while x < 10.0 or x < s:
         total += x**-s
