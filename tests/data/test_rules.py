@@ -105,7 +105,7 @@ def kleene(tree, row):
     """True, False or None (unknown), with every interval completed by enumeration."""
     numbers = {
         "x": completions(row),
-        "y": [row["y"]] if row["y"] is not None else [-FAR, 0, 0.5, 1, 2, 3, FAR],
+        "y": [row["y"]] if row["y"] is not None else [-FAR, -1, 0, 0.5, 1, 2, 3, FAR],
     }
     kinds = [row["kind"]] if row["kind"] is not None else [*KINDS[1:], "something else"]
     match tree:
