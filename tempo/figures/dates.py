@@ -168,7 +168,11 @@ class DateTicks(Locator):
                 break
         months = np.arange(-(-month_low // step) * step, month_high + 1, step)
         starts = _number_of((months - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]"))
-        return [float(tick) for tick in starts if low - 1e-6 <= tick <= high + 1e-6]
+        inside = [float(tick) for tick in starts if low - 1e-6 <= tick <= high + 1e-6]
+        if inside or last < first:
+            return inside
+        # A few days within one month on a narrow axis: count from the first of them.
+        return [float(tick) for tick in range(first, last + 1, -(-(last + 1 - first) // self.most))]
 
 
 def _month_number(value: float) -> int:
