@@ -397,22 +397,18 @@ class Scenario:
         str
             Without its name.
         """
-        text = self.rate.words
         phase = self.escalation_phase
         if phase is None:
-            return text
+            return self.rate.words
         first, stop = phase.onset
         last = stop - DAY
         when = (
-            f"on {first:%Y-%m-%d}"
+            f"from {first:%Y-%m-%d}"
             if last == first
-            else f"between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
+            else f"from a day between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
         )
-        text = (
-            f"{interval(*phase.multiplier, digits=4)} times the earlier rate ({text}), from a day {when}"
-            if last != first
-            else f"{interval(*phase.multiplier, digits=4)} times the earlier rate ({text}), from {first:%Y-%m-%d}"
-        )
+        multiple = interval(*phase.multiplier, digits=4)
+        text = f"{multiple} times the earlier rate ({self.rate.words}), {when}"
         if phase.duration_days is not None:
             text += f", for {interval(*phase.duration_days, digits=4)} days"
         return text
