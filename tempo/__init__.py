@@ -17,13 +17,20 @@ _HOME = {
     "Changepoints": "tempo.models.changepoints",
     "ConstantRate": "tempo.models.constant",
     "Counts": "tempo.data.counts",
+    "DoseResponse": "tempo.forecasting.impact_response",
     "Hawkes": "tempo.models.hawkes",
     "HawkesKinds": "tempo.models.hawkes_kinds",
     "Incidents": "tempo.data.incidents",
+    "Intent": "tempo.models.intent",
     "Lethality": "tempo.models.lethality",
+    "LostDays": "tempo.forecasting.impact_days",
+    "OperationsOutlook": "tempo.forecasting.impact_operations",
+    "OperationsTotals": "tempo.forecasting.impact_totals",
     "Outlook": "tempo.forecasting.outlook",
+    "Pauses": "tempo.forecasting.impact_pauses",
     "Regimes": "tempo.models.regimes",
     "Scenario": "tempo.forecasting.scenarios",
+    "StandDown": "tempo.forecasting.impact_standdown",
     "Verdict": "tempo.models.explain_verdict",
     "Weights": "tempo.forecasting.weights",
     "Window": "tempo.data.window",
@@ -32,11 +39,15 @@ _HOME = {
     "explain": "tempo.models.explain",
     "forecast": "tempo.forecasting.outlook",
     "forecast_kinds": "tempo.forecasting.kinds",
+    "impact": "tempo.forecasting.impact",
+    "intervene": "tempo.forecasting.interventions",
     "list_datasets": "tempo.data.library",
     "load_dataset": "tempo.data.library",
     "load_table": "tempo.data.library",
     "plot_forecast": "tempo.figures",
+    "plot_impact": "tempo.figures",
     "plot_intensity": "tempo.figures",
+    "plot_intent": "tempo.figures",
     "plot_odds": "tempo.figures",
     "plot_regimes": "tempo.figures",
     "plot_scenarios": "tempo.figures",
@@ -65,7 +76,9 @@ if TYPE_CHECKING:
     from tempo.data.readers import read_incidents as read_incidents
     from tempo.data.window import Window as Window
     from tempo.figures import plot_forecast as plot_forecast
+    from tempo.figures import plot_impact as plot_impact
     from tempo.figures import plot_intensity as plot_intensity
+    from tempo.figures import plot_intent as plot_intent
     from tempo.figures import plot_odds as plot_odds
     from tempo.figures import plot_regimes as plot_regimes
     from tempo.figures import plot_scenarios as plot_scenarios
@@ -74,6 +87,14 @@ if TYPE_CHECKING:
     from tempo.figures import plot_timeline as plot_timeline
     from tempo.figures import plot_triggering as plot_triggering
     from tempo.figures import plot_verdict as plot_verdict
+    from tempo.forecasting.impact import impact as impact
+    from tempo.forecasting.impact_days import LostDays as LostDays
+    from tempo.forecasting.impact_operations import OperationsOutlook as OperationsOutlook
+    from tempo.forecasting.impact_pauses import Pauses as Pauses
+    from tempo.forecasting.impact_response import DoseResponse as DoseResponse
+    from tempo.forecasting.impact_standdown import StandDown as StandDown
+    from tempo.forecasting.impact_totals import OperationsTotals as OperationsTotals
+    from tempo.forecasting.interventions import intervene as intervene
     from tempo.forecasting.kinds import forecast_kinds as forecast_kinds
     from tempo.forecasting.outlook import Outlook as Outlook
     from tempo.forecasting.outlook import forecast as forecast
@@ -88,6 +109,7 @@ if TYPE_CHECKING:
     from tempo.models.explain_verdict import Verdict as Verdict
     from tempo.models.hawkes import Hawkes as Hawkes
     from tempo.models.hawkes_kinds import HawkesKinds as HawkesKinds
+    from tempo.models.intent import Intent as Intent
     from tempo.models.lethality import Lethality as Lethality
     from tempo.models.regimes import Regimes as Regimes
 

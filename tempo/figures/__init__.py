@@ -2,6 +2,7 @@
 
 from tempo.figures.fan import plot_forecast
 from tempo.figures.intensity import plot_intensity
+from tempo.figures.intent import plot_intent
 from tempo.figures.regimes import plot_regimes
 from tempo.figures.scenarios import plot_indicators, plot_odds, plot_scenarios
 from tempo.figures.severity import plot_severity
@@ -16,6 +17,7 @@ __all__ = [
     "plot_forecast",
     "plot_indicators",
     "plot_intensity",
+    "plot_intent",
     "plot_odds",
     "plot_regimes",
     "plot_scenarios",
