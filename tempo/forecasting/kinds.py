@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from tempo.data.counts import Counts
 from tempo.errors import OptionError
 from tempo.forecasting.outlook import Outlook, future_bins, paths_array
 from tempo.forecasting.spans import days_of
+from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["KindsFit", "forecast_kinds"]
@@ -38,11 +40,30 @@ class KindsFit(Protocol):
         """Draw futures: shape (draws, n_bins, kinds)."""
 
 
+class GroupedTollFit(Protocol):
+    """What a fitted lethality must offer, for deaths to be forecast kind by kind."""
+
+    @property
+    def toll(self) -> str:
+        """What is counted: "deaths", "wounded"."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How it was fitted."""
+
+    def simulate_deaths_by_group(
+        self, attacks: NDArray[np.int64], groups: Sequence[str], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw the tolls of simulated attacks, shape (draws, n_bins, kinds): their sum, and the deadliest."""
+
+
 def forecast_kinds(
     fit: KindsFit,
     horizon: str | pd.Timedelta = "90D",
     draws: int = 10_000,
     rng: RNGLike = None,
+    *,
+    lethality: GroupedTollFit | None = None,
 ) -> dict[str, Outlook]:
     """Forecast each kind of attack from the end of the data on.
 
@@ -59,6 +80,9 @@ def forecast_kinds(
         How many futures.
     rng : int, Generator or None
         Draws them.
+    lethality : LethalityFit, optional
+        What ``tempo.Lethality(group="kind").fit(past)`` gave: each outlook then holds deaths too, with the chance of
+        its kind. Without a group, all kinds have the same.
 
     Returns
     -------
@@ -95,6 +119,10 @@ def forecast_kinds(
     source = resolve(rng)
     paths = fit.simulate_kinds(len(starts), draws, source.generator)
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))
+    deaths = deadliest = None
+    if lethality is not None:
+        deaths, deadliest = lethality.simulate_deaths_by_group(paths, fit.kinds, source.generator)
+        notes = tuple(dict.fromkeys((*notes, *lethality.provenance.notes)))
     return {
         kind: Outlook(
             counts=paths_array(paths[:, :, i], starts),
@@ -105,6 +133,11 @@ def forecast_kinds(
             bin_days=bin_days,
             seed=source.record,
             notes=notes,
+            deaths=None if deaths is None else paths_array(deaths[:, :, i], starts, "deaths"),
+            deadliest=None
+            if deadliest is None
+            else paths_array(deadliest[:, :, i], starts, "deadliest"),
+            toll="deaths" if lethality is None else lethality.toll,
         )
         for i, kind in enumerate(fit.kinds)
     }

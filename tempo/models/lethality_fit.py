@@ -513,6 +513,48 @@ class LethalityFit:
         rows = deal(len(self.draws), len(attacks), rng)
         return simulated_tolls(self.draws.take(rows), self.chance[rows], attacks, rng)
 
+    def simulate_deaths_by_group(
+        self, attacks: Ints, groups: Sequence[str], rng: np.random.Generator
+    ) -> tuple[Ints, Ints]:
+        """Simulate how many are killed in simulated attacks of several groups, each with its own chance.
+
+        Parameters
+        ----------
+        attacks : ndarray of int, shape (draws, n_bins, g)
+            Attacks of each group in each bin of each future.
+        groups : sequence of str
+            Names of the groups; one that the data never had gets the chance of a new one.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        total, deadliest : ndarray of int64, shape (draws, n_bins, g)
+            As ``simulate_deaths``. One future has one set of parameters for all groups.
+
+        Raises
+        ------
+        OptionError
+            If the chance depends on covariates, which nobody knows of future attacks.
+        """
+        if self.model.formula is not None:
+            raise OptionError(
+                f"the chance depends on {self.model.formula!r}, which is not known of future attacks. Fit "
+                "tempo.Lethality(group='kind') for a chance of each kind."
+            )
+        rows = deal(len(self.draws), len(attacks), rng)
+        tail = self.draws.take(rows)
+        parts = []
+        for i, name in enumerate(groups):
+            chance = self.chance
+            if self.model.group is not None:
+                names = self._record.groups
+                code = names.index(name) if name in names else -1
+                chance = self._any.chance(np.zeros((1, 0)), np.array([code]))[:, 0]
+            parts.append(simulated_tolls(tail, chance[rows], attacks[..., i], rng))
+        total, deadliest = zip(*parts, strict=True)
+        return np.stack(total, axis=-1), np.stack(deadliest, axis=-1)
+
     def describe(self) -> str:
         """Say in a few sentences what was found.
 
