@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,13 @@ from tempo.errors import (
 from tempo.forecasting.outlook import Outlook, forecast
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
-from tempo.forecasting.weights import Weights, weigh
+from tempo.forecasting.weighing import weigh
+from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
+
+if TYPE_CHECKING:
+    from tempo.models.explain_verdict import Verdict
+    from tempo.models.lethality_fit import LethalityFit
 
 __all__ = ["Analysis", "Method", "Progress", "analyse"]
 
@@ -77,6 +82,10 @@ class Analysis:
         Forecast under each scenario alone.
     mixture : Outlook
         Forecast under the weighted scenarios.
+    lethality : LethalityFit or None
+        How deadly the attacks are; ``None`` where no death toll is known. The forecasts then hold deaths.
+    verdict : Verdict or None
+        Contagion against regime change; ``None`` where it could not be weighed.
     checks : pandas.DataFrame
         ``model, check, statistic, threshold, passed, meaning, blocking``.
     record : Record
@@ -102,6 +111,8 @@ class Analysis:
     weights: Weights
     scenario_outlooks: dict[str, Outlook]
     mixture: Outlook
+    lethality: LethalityFit | None
+    verdict: Verdict | None
     checks: pd.DataFrame
     record: Record
     rules: pd.DataFrame | None
@@ -216,7 +227,11 @@ def analyse(
                 fits[name] = fit()
             except FitError as error:
                 refused[name] = str(error)
-        tell("Checking", 0.45)
+        tell("Weighing contagion against regime change", 0.42)
+        verdict = _verdict(past, daily, streams[6])
+        tell("Reading death tolls", 0.46)
+        lethality = _lethality(past, streams[7])
+        tell("Checking", 0.48)
         checks = _checks(fits)
         tell("Forecasting", 0.5)
         outlooks = {
@@ -229,6 +244,14 @@ def analyse(
         weights = weigh(past, chosen, prior=prior, rng=streams[2])
         scenario_outlooks = dict(weights.outlooks(whole))
         mixture = weights.outlook(whole)
+        if lethality is not None:
+            tolls = streams[7]
+            mixture = mixture.with_deaths(lethality, tolls)
+            scenario_outlooks = {
+                name: outlook.with_deaths(lethality, tolls)
+                for name, outlook in scenario_outlooks.items()
+            }
+            outlooks["ConstantRate"] = outlooks["ConstantRate"].with_deaths(lethality, tolls)
     doubts = _doubts(caught)
     # Fits to parts of the past repeat the same doubts about fewer events; they are not doubts about the answer.
     with warnings.catch_warnings():
@@ -259,6 +282,8 @@ def analyse(
         weights=weights,
         scenario_outlooks=scenario_outlooks,
         mixture=mixture,
+        lethality=lethality,
+        verdict=verdict,
         checks=checks,
         record=record,
         rules=table,
@@ -326,6 +351,24 @@ def _hawkes(past: Incidents, method: Method, rng: np.random.Generator) -> Any:
                 f"{number(branching)}."
             )
     return Hawkes().fit(past, method=method, rng=rng)
+
+
+def _verdict(past: Incidents, daily: Counts, rng: np.random.Generator) -> Verdict | None:
+    """Weigh contagion against regime change, where there are attacks and not so many that it takes minutes."""
+    from tempo.models.explain import explain
+
+    return explain(past, rng=rng) if 0 < daily.events <= _MOST_EVENTS_TO_REFIT else None
+
+
+def _lethality(past: Incidents, rng: np.random.Generator) -> LethalityFit | None:
+    """Fit how deadly the attacks are, where any toll is known."""
+    from tempo.models.lethality import Lethality
+
+    table = past.table
+    columns = [name for name in ("killed", "killed_low", "killed_high") if name in table]
+    if not columns or not table[columns].notna().to_numpy().any():
+        return None
+    return Lethality().fit(past, rng=rng)
 
 
 def _record_size(daily: Counts) -> int:

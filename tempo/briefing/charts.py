@@ -14,12 +14,18 @@ from tempo.figures import (
     plot_intensity,
     plot_odds,
     plot_scenarios,
+    plot_severity,
     plot_tempo,
     plot_timeline,
+    plot_verdict,
 )
 from tempo.figures.style import caption_of, render
+from tempo.models.explain_words import LEAST_EVENTS
 
 __all__ = ["draw_charts"]
+
+#: With fewer lethal attacks a chart of tolls would show the prior.
+_FEWEST_LETHAL = 5
 
 
 def draw_charts(analysis: Analysis) -> dict[str, Chart]:
@@ -33,8 +39,8 @@ def draw_charts(analysis: Analysis) -> dict[str, Chart]:
     Returns
     -------
     dict of str to Chart
-        ``timeline``, ``tempo``, ``intensity`` (where a Hawkes model was fitted), ``odds``, ``scenarios`` and
-        ``forecast``.
+        ``timeline``, ``tempo``, ``intensity`` (where a Hawkes model was fitted), ``verdict`` (where there are attacks
+        enough for one), ``severity`` (where some killed), ``odds``, ``scenarios`` and ``forecast``.
     """
     noun = Noun.of(analysis.past.label)
     window = analysis.past.window
@@ -68,6 +74,17 @@ def draw_charts(analysis: Analysis) -> dict[str, Chart]:
         wanted["intensity"] = (
             f"The expected number of {noun.many} on each day under self-excitation.",
             lambda: plot_intensity(hawkes),
+        )
+    verdict, lethality = analysis.verdict, analysis.lethality
+    if verdict is not None and verdict.counts.events >= LEAST_EVENTS:
+        wanted["verdict"] = (
+            f"How probable contagion and a changed baseline are as accounts of the {noun.many}.",
+            lambda: plot_verdict(verdict),
+        )
+    if lethality is not None and int(lethality.tolls.some.sum()) >= _FEWEST_LETHAL:
+        wanted["severity"] = (
+            f"How many the next {noun.one} may kill.",
+            lambda: plot_severity(lethality),
         )
     return {name: _chart(name, what, draw) for name, (what, draw) in wanted.items()}
 

@@ -329,7 +329,8 @@ def _deaths(analysis: Analysis, words: str) -> list[Judgement]:
     found = term(float(np.mean(totals >= 1)), words)
     high = float(np.quantile(totals, (1 + analysis.prob) / 2, method="inverted_cdf"))
     sentence = (
-        f"{found.opening} that at least one person is killed in the next {plural(days, 'day')}. "
+        f"{found.opening} that at least one person is killed in {Noun.of(analysis.past.label).many} in the next "
+        f"{plural(days, 'day')}. "
         f"With {percent((1 + analysis.prob) / 2)} probability deaths stay at or below {number(high)}."
     )
     return [Judgement(sentence, found, None, None, days)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from tempo.briefing.default_scenarios import default_scenarios
 from tempo.data.incidents import Incidents
 from tempo.forecasting.outlook import forecast
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.weights import weigh
+from tempo.forecasting.weighing import weigh
 
 __all__ = ["EVERY", "EVERY_ROW", "default_rules", "under_rules"]
 
@@ -85,13 +84,13 @@ def under_rules(
     Returns
     -------
     pandas.DataFrame or None
-        One row for each rule; None where no other rule can be applied.
+        One row for each rule; None where no other rule can be applied, or a scenario continues a fit.
     """
     from tempo.models.constant import ConstantRate
 
     if incidents is None and past.rule == EVERY_ROW:
         incidents = past
-    if incidents is None:
+    if incidents is None or any(scenario.continues_fit for scenario in scenarios or ()):
         return None
     base = incidents.before(cut)
     others = default_rules(base) if rules is None else dict(rules)
@@ -105,7 +104,7 @@ def under_rules(
         accounts = (
             default_scenarios(group)
             if scenarios is None
-            else [_about(scenario, group) for scenario in scenarios]
+            else [scenario.about(group) for scenario in scenarios]
         )
         mixture = weigh(group, accounts, prior=prior, rng=rng).outlook(f"{horizons[-1]}D")
         constant = forecast(ConstantRate().fit(group, rng=rng), f"{horizons[-1]}D", rng=rng)
@@ -121,14 +120,3 @@ def under_rules(
         row |= {f"probability_{h}": mixture.probability(1, f"{h}D") for h in horizons}
         rows.append(row)
     return pd.DataFrame(rows) if rows else None
-
-
-def _about(scenario: Scenario, group: Incidents) -> Scenario:
-    """Tell the same story about other incidents: a stated rate stays, an escalation starts from their earlier rate."""
-    phase = scenario.escalation_phase
-    if phase is None:
-        return scenario
-    again = Scenario.escalation(
-        group, phase.multiplier, onset=phase.onset, name=scenario.name, prob=phase.prob
-    )
-    return replace(again, escalation_phase=phase)

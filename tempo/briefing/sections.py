@@ -19,6 +19,7 @@ from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.outlook import Outlook
+from tempo.models.explain_words import LEAST_EVENTS
 
 __all__ = ["write_sections"]
 
@@ -48,6 +49,7 @@ def write_sections(
         Section("Key assumptions", (_assumptions(analysis),)),
         Section("Alternatives", _alternatives(analysis)),
         Section("Indicators: what would change our mind", _indicators(analysis, words)),
+        *_deadly(analysis, charts),
         Section("Evidence", _evidence(analysis, charts)),
         Section("The same question under other rules", _rules(analysis, words)),
         Section("Method, checks and record", method_parts(analysis, words), small=True),
@@ -243,6 +245,53 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
     return " ".join(said)
 
 
+def _deadly(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Section, ...]:
+    """Say how deadly the attacks are, and what that makes of the forecast; nothing where no toll is known."""
+    fit = analysis.lethality
+    if fit is None:
+        return ()
+    longest = analysis.horizons[-1]
+    rows = []
+    for name, outlook in (
+        ("Scenarios, weighted", analysis.mixture),
+        *((f"Scenario: {name}", outlook) for name, outlook in analysis.scenario_outlooks.items()),
+        ("Model: constant rate", analysis.outlooks["ConstantRate"]),
+    ):
+        assert outlook.deaths is not None  # every forecast holds deaths where lethality was fitted
+        total = outlook.deaths.to_numpy().sum(axis=1)
+        levels = [(1 - analysis.prob) / 2, 0.5, (1 + analysis.prob) / 2]
+        low, median, high = np.quantile(total, levels, method="inverted_cdf")
+        rows.append(
+            (
+                name,
+                *(percent(outlook.probability_deaths(1, f"{h}D")) for h in analysis.horizons),
+                percent(outlook.probability_deaths(10, f"{longest}D")),
+                f"{number(median)} ({interval(low, high)})",
+            )
+        )
+    noun = Noun.of(analysis.past.label)
+    table = Table(
+        (
+            "Account",
+            *(f"1 in {h} days" for h in analysis.horizons),
+            f"10 in {longest} days",
+            f"Deaths in {longest} days",
+        ),
+        tuple(rows),
+        title="Probability of at least one death, of at least ten, and the number to expect",
+        note=(
+            f"Deaths: middle value and {percent(analysis.prob)} interval; no mean, which a rare and very deadly attack "
+            f"would dominate. How deadly each {noun.one} is was learned from those counted, and taken not to depend on "
+            "how often they come."
+        ),
+        strong=(0,),
+    )
+    parts: list[Part] = [fit.describe()]
+    few = [note for note in fit.provenance.notes if "rests mostly on the prior" in note]
+    parts += [*few, table, *(charts[name] for name in ("severity",) if name in charts)]
+    return (Section("How deadly", tuple(parts)),)
+
+
 def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ...]:
     parts: list[Part] = []
     parts.extend(charts[name] for name in ("timeline", "tempo", "intensity") if name in charts)
@@ -250,6 +299,11 @@ def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ..
         fit = analysis.fits.get(name)
         if fit is not None:
             parts.append(f"{lead} {spelled_dates(fit.describe())}")
+    verdict = analysis.verdict
+    if verdict is not None and verdict.counts.events >= LEAST_EVENTS:
+        why = "" if verdict.decided else f" {verdict.reason}"
+        parts.append(spelled_dates(f"Contagion or regime change. {verdict.sentence}{why}"))
+        parts.extend(charts[name] for name in ("verdict",) if name in charts)
     parts.extend(charts[name] for name in ("odds", "scenarios", "forecast") if name in charts)
     return tuple(parts)
 

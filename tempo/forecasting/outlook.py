@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Protocol
@@ -439,6 +440,51 @@ class Outlook:
             )
         return place + 1
 
+    def with_deaths(self, lethality: TollFit, rng: RNGLike = None) -> Outlook:
+        """Give the same futures with deaths, drawn attack by attack.
+
+        Parameters
+        ----------
+        lethality : LethalityFit
+            What ``tempo.Lethality().fit(past)`` gave. How many attacks come and how deadly they are is taken to be
+            independent, given the parameters of both.
+        rng : int, Generator or None
+            Draws the tolls.
+
+        Returns
+        -------
+        Outlook
+            With ``deaths`` and ``deadliest``; a note says where the two were learned by different counting rules.
+
+        Examples
+        --------
+        >>> import tempo
+        >>> table = pd.DataFrame({"date_start": pd.date_range("2020-01-01", periods=90), "killed": [0, 0, 2] * 30})
+        >>> past = tempo.Incidents(table, ("2020-01-01", "2020-03-31"))
+        >>> outlook = tempo.forecast(tempo.ConstantRate().fit(past), "30D", 1_000, rng=1)
+        >>> deadly = outlook.with_deaths(tempo.Lethality().fit(past, rng=1), rng=2)
+        >>> deadly.probability_deaths(1, "30D") > 0.9
+        True
+        """
+        source = resolve(rng).generator
+        total, largest = lethality.simulate_deaths(self.counts.to_numpy(), source)
+        starts = pd.DatetimeIndex(self.counts["time"].to_numpy())
+        notes = (*self.notes, *lethality.provenance.notes)
+        rule = _DRAWN_DATES.sub("", self.rule)
+        if lethality.provenance.rule != rule:
+            text = (
+                f"Attacks are counted by the rule {rule!r}; how deadly they are was learned by the rule "
+                f"{lethality.provenance.rule!r}."
+            )
+            notes = (*notes, text)
+        return dataclasses.replace(
+            self,
+            deaths=paths_array(total, starts, "deaths"),
+            deadliest=paths_array(largest, starts, "deadliest"),
+            toll=lethality.toll,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
     def __repr__(self) -> str:
         return f"Outlook as of {self.start:%Y-%m-%d}; {self.describe()}"
 
@@ -508,22 +554,7 @@ def forecast(
         )
     source = resolve(rng)
     paths = fit.simulate(len(starts), draws, source.generator)
-    deaths = deadliest = None
-    if lethality is not None:
-        total, largest = lethality.simulate_deaths(paths, source.generator)
-        deaths, deadliest = (
-            paths_array(total, starts, "deaths"),
-            paths_array(largest, starts, "deadliest"),
-        )
-        notes = tuple(dict.fromkeys((*notes, *lethality.provenance.notes)))
-        rule = _DRAWN_DATES.sub("", counts.rule)
-        if lethality.provenance.rule != rule:
-            text = (
-                f"Attacks are counted by the rule {rule!r}; how deadly they are was learned by the rule "
-                f"{lethality.provenance.rule!r}."
-            )
-            notes = (*notes, text)
-    return Outlook(
+    outlook = Outlook(
         counts=paths_array(paths, starts),
         name=fit.name,
         label=counts.label,
@@ -531,11 +562,9 @@ def forecast(
         cutoff=counts.end,
         bin_days=bin_days,
         seed=source.record,
-        deaths=deaths,
         notes=notes,
-        deadliest=deadliest,
-        toll="deaths" if lethality is None else lethality.toll,
     )
+    return outlook if lethality is None else outlook.with_deaths(lethality, source.generator)
 
 
 def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:

@@ -122,9 +122,37 @@ def test_printed_probabilities_are_those_of_the_outlooks(analysis, findings):
     assert any(percent(float(shares["escalation"])) in row[0] for row in table.rows)
 
 
+def test_deaths_are_those_of_the_outlooks(analysis, findings):
+    section = findings.section("How deadly")
+    (table,) = (part for part in section.parts if isinstance(part, Table))
+    expected = [percent(analysis.mixture.probability_deaths(1, f"{h}D")) for h in (30, 60, 90)]
+    assert list(table.rows[0][1:4]) == expected
+    assert expected[2] in findings.judgements[-1].sentence
+    assert "killed in heavy strikes" in findings.judgements[-1].sentence
+    assert squeezed(str(analysis.lethality.probability())) in section.parts[0]
+    np.testing.assert_array_equal(
+        analysis.mixture.counts, analysis.weights.outlook("90D").counts
+    )  # the attacks do not change because deaths are drawn
+
+
+def test_without_tolls_nothing_is_said_of_deaths(every):
+    table = every.table.drop(columns=["killed", "killed_low", "killed_high"])
+    bare = Incidents(table, every.window, label="attacks").before(AS_OF)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TempoWarning)
+        analysis = analyse(bare, as_of=AS_OF, horizon="30D", **FAST)
+    found = find(analysis, question=QUESTION)
+    assert analysis.lethality is None
+    assert analysis.mixture.deaths is None
+    assert not any("killed" in judgement.sentence for judgement in found.judgements)
+    evidence = " ".join(map(str, found.section("Evidence").parts))
+    assert "Contagion or regime change" in evidence  # 34 attacks are enough for a verdict
+    assert analysis.verdict.sentence.split(".")[0] in evidence
+
+
 def test_sections_stand_in_the_order_of_a_briefing(findings):
-    wanted = ["The question at", "Key assumptions", "Alternatives", "Indicators", "Evidence"]
-    wanted += ["The same question", "Method", "Sources"]
+    wanted = ["The question at", "Key assumptions", "Alternatives", "Indicators", "How deadly"]
+    wanted += ["Evidence", "The same question", "Method", "Sources"]
     titles = [section.title for section in findings.sections]
     assert len(titles) == len(wanted)
     assert all(title.startswith(start) for title, start in zip(titles, wanted, strict=True))
