@@ -22,13 +22,14 @@ _HOME = {
     "HawkesKinds": "tempo.models.hawkes_kinds",
     "Incidents": "tempo.data.incidents",
     "Intent": "tempo.models.intent",
+    "Killed": "tempo.forecasting.killed",
     "Lethality": "tempo.models.lethality",
-    "LostDays": "tempo.forecasting.impact_days",
-    "OperationsOutlook": "tempo.forecasting.impact_operations",
     "OperationsTotals": "tempo.forecasting.impact_totals",
     "Outlook": "tempo.forecasting.outlook",
     "Pauses": "tempo.forecasting.impact_pauses",
+    "Phase": "tempo.forecasting.phases",
     "Regimes": "tempo.models.regimes",
+    "ReportingDelay": "tempo.data.reporting",
     "Scenario": "tempo.forecasting.scenarios",
     "StandDown": "tempo.forecasting.impact_standdown",
     "Verdict": "tempo.models.explain_verdict",
@@ -44,22 +45,31 @@ _HOME = {
     "list_datasets": "tempo.data.library",
     "load_dataset": "tempo.data.library",
     "load_table": "tempo.data.library",
+    "plot_alarm": "tempo.figures",
+    "plot_deadliness": "tempo.figures",
     "plot_forecast": "tempo.figures",
     "plot_impact": "tempo.figures",
     "plot_intensity": "tempo.figures",
     "plot_intent": "tempo.figures",
+    "plot_n_changes": "tempo.figures",
     "plot_odds": "tempo.figures",
     "plot_regimes": "tempo.figures",
     "plot_scenarios": "tempo.figures",
     "plot_severity": "tempo.figures",
+    "plot_shared_changes": "tempo.figures",
+    "plot_story": "tempo.figures",
     "plot_tempo": "tempo.figures",
     "plot_timeline": "tempo.figures",
     "plot_triggering": "tempo.figures",
     "plot_verdict": "tempo.figures",
     "read_incidents": "tempo.data.readers",
+    "read_scenarios": "tempo.forecasting.scenario_files",
+    "reporting_delay": "tempo.data.reporting",
     "shared_changes": "tempo.models.changepoint_shared",
-    "weigh": "tempo.forecasting.weights",
+    "weigh": "tempo.forecasting.weighing",
+    "weigh_rules": "tempo.forecasting.weigh_rules",
     "write_briefing": "tempo.briefing.pdf",
+    "write_scenarios": "tempo.forecasting.scenario_files",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - names of the table above
@@ -74,33 +84,43 @@ if TYPE_CHECKING:
     from tempo.data.library import load_table as load_table
     from tempo.data.readers import check_file as check_file
     from tempo.data.readers import read_incidents as read_incidents
+    from tempo.data.reporting import ReportingDelay as ReportingDelay
+    from tempo.data.reporting import reporting_delay as reporting_delay
     from tempo.data.window import Window as Window
+    from tempo.figures import plot_alarm as plot_alarm
+    from tempo.figures import plot_deadliness as plot_deadliness
     from tempo.figures import plot_forecast as plot_forecast
     from tempo.figures import plot_impact as plot_impact
     from tempo.figures import plot_intensity as plot_intensity
     from tempo.figures import plot_intent as plot_intent
+    from tempo.figures import plot_n_changes as plot_n_changes
     from tempo.figures import plot_odds as plot_odds
     from tempo.figures import plot_regimes as plot_regimes
     from tempo.figures import plot_scenarios as plot_scenarios
     from tempo.figures import plot_severity as plot_severity
+    from tempo.figures import plot_shared_changes as plot_shared_changes
+    from tempo.figures import plot_story as plot_story
     from tempo.figures import plot_tempo as plot_tempo
     from tempo.figures import plot_timeline as plot_timeline
     from tempo.figures import plot_triggering as plot_triggering
     from tempo.figures import plot_verdict as plot_verdict
     from tempo.forecasting.impact import impact as impact
-    from tempo.forecasting.impact_days import LostDays as LostDays
-    from tempo.forecasting.impact_operations import OperationsOutlook as OperationsOutlook
     from tempo.forecasting.impact_pauses import Pauses as Pauses
     from tempo.forecasting.impact_response import DoseResponse as DoseResponse
     from tempo.forecasting.impact_standdown import StandDown as StandDown
     from tempo.forecasting.impact_totals import OperationsTotals as OperationsTotals
     from tempo.forecasting.interventions import intervene as intervene
+    from tempo.forecasting.killed import Killed as Killed
     from tempo.forecasting.kinds import forecast_kinds as forecast_kinds
     from tempo.forecasting.outlook import Outlook as Outlook
     from tempo.forecasting.outlook import forecast as forecast
+    from tempo.forecasting.phases import Phase as Phase
+    from tempo.forecasting.scenario_files import read_scenarios as read_scenarios
+    from tempo.forecasting.scenario_files import write_scenarios as write_scenarios
     from tempo.forecasting.scenarios import Scenario as Scenario
+    from tempo.forecasting.weigh_rules import weigh_rules as weigh_rules
+    from tempo.forecasting.weighing import weigh as weigh
     from tempo.forecasting.weights import Weights as Weights
-    from tempo.forecasting.weights import weigh as weigh
     from tempo.models.changepoint_alarm import Alarm as Alarm
     from tempo.models.changepoint_shared import shared_changes as shared_changes
     from tempo.models.changepoints import Changepoints as Changepoints

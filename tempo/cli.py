@@ -39,6 +39,7 @@ CASE_LABEL = "heavy strikes"
 CASE_QUESTION = "One heavy strike every two to three months, or the start of an escalation?"
 CASE_SCENARIOS = ("sporadic=2-3 months", "escalation=x3-8")
 CASE_PRIOR = (0.7, 0.3)
+CASE_STAND_DOWN = ("10-30 %", "5-30 days")
 
 _ESCALATION_ONSET = "30D"
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -154,12 +155,26 @@ def brief(
             "begun within the last 30 days. Name at least two.",
         ),
     ] = None,
+    scenarios: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Scenarios from a TOML or JSON file, in place of --scenario; its priors hold unless --prior does.",
+        ),
+    ] = None,
     prior: Annotated[
         list[float] | None,
         typer.Option(
             metavar="P",
             help="Probability of each scenario before the data, in their order. [default: equal; 0.9 continuation and "
             "0.1 escalation if no scenario is named]",
+        ),
+    ] = None,
+    stand_down: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="PROBABILITY DURATION",
+            help='What an attack may do to operations: "10-30 %" "5-30 days". Adds a page on operating days lost.',
         ),
     ] = None,
     prob: Annotated[float, typer.Option(help="Content of every interval.")] = 0.9,
@@ -188,7 +203,8 @@ def brief(
             if rule is None:
                 rule, label = CASE_RULE, label or CASE_LABEL
                 question = question or CASE_QUESTION
-                if scenario is None:
+                stand_down = stand_down or CASE_STAND_DOWN
+                if scenario is None and scenarios is None:
                     scenario, prior = list(CASE_SCENARIOS), prior or list(CASE_PRIOR)
         else:
             try:
@@ -212,6 +228,15 @@ def brief(
         cut = incidents.window.end if as_of is None else as_of
         incidents = incidents.before(cut)
         counted = incidents if rule is None else _counted(incidents, rule, label)
+        stories = _scenarios(scenario, counted) if scenario else None
+        if scenarios is not None:
+            if scenario:
+                raise OptionError("--scenario and --scenarios are both given. Keep one of them.")
+            stories, found = tempo.read_scenarios(scenarios, counted)
+            prior = prior or found
+        pauses = None
+        if file is None and stand_down is not None:
+            pauses = tempo.Pauses.load(CASE, cause="rocket attacks", scope="operations", before=cut)
         with _progress() as progress:
             briefing = write_briefing(
                 output,
@@ -219,12 +244,14 @@ def brief(
                 question=question or _question(counted.label, horizon),
                 as_of=cut,
                 horizon=horizon,
-                scenarios=_scenarios(scenario, counted) if scenario else None,
+                scenarios=stories,
                 prior=prior,
                 prob=prob,
                 words=words,
                 paper=paper,
                 incidents=incidents,
+                stand_down=None if stand_down is None else tempo.StandDown(*stand_down),
+                pauses=pauses,
                 method=method,
                 rng=seed,
                 override=override,
@@ -349,6 +376,8 @@ def _counted(incidents: Incidents, rule: str, label: str | None) -> Incidents:
 
 def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
     """Give the scenarios that ``--scenario NAME=STORY`` says."""
+    from tempo.forecasting.spans import multiple_interval
+
     made = []
     for text in stories:
         name, sign, story = (part.strip() for part in text.partition("="))
@@ -357,25 +386,15 @@ def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
                 f'--scenario is {text!r}; expected a name, an equals sign and a story, such as "sporadic=2-3 months" '
                 'or "escalation=x3-8".'
             )
-        if story[0] in "x×":
-            made.append(
-                tempo.Scenario.escalation(
-                    past, _multiple(story, text), onset=_ESCALATION_ONSET, name=name
-                )
+        if multiple_interval(story) is not None:
+            made.append(tempo.Scenario.escalation(past, story, onset=_ESCALATION_ONSET, name=name))
+        elif story[0] in "x×":
+            raise OptionError(
+                f"--scenario is {text!r}; a multiple of the past rate is written x3-8, the lower one first."
             )
         else:
             made.append(tempo.Scenario.every(story, name))
     return made
-
-
-def _multiple(story: str, text: str) -> tuple[float, float]:
-    low, sign, high = story.replace("×", "x").replace("–", "-").partition("-")
-    try:
-        return float(low.strip(" x")), float(high.strip(" x")) if sign else float("nan")
-    except ValueError:
-        raise OptionError(
-            f"--scenario is {text!r}; a multiple of the past rate is written x3-8, the lower one first."
-        ) from None
 
 
 def _question(label: str, horizon: str) -> str:

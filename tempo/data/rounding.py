@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["counted", "interval", "number", "percent", "plural"]
+__all__ = ["about", "counted", "interval", "number", "percent", "plural"]
 
 _PREPOSITION = re.compile(
     r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|\s*[:,(]).*", re.DOTALL
@@ -75,6 +75,28 @@ def percent(probability: float) -> str:
     if rounded > 99:
         return "over 99 %"
     return f"{rounded} %"
+
+
+def about(probability: float) -> str:
+    """Write a percentage as a rough one, in words that fit a sentence.
+
+    Parameters
+    ----------
+    probability : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        "about 37 %"; "under 1 %" and "over 99 %" are rough as they stand.
+
+    Examples
+    --------
+    >>> about(0.374), about(0.002)
+    ('about 37 %', 'under 1 %')
+    """
+    text = percent(probability)
+    return f"about {text}" if text[0].isdigit() else text
 
 
 def interval(low: float, high: float, unit: str = "", digits: int = 2) -> str:

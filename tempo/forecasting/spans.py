@@ -1,4 +1,4 @@
-"""Durations and intervals in words: "90D", "2-3 months", "3-5 a week"."""
+"""Durations, rates, multiples and chances in words: "90D", "2-3 months", "3-5 a week", "x3 to x8 of the last year"."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tempo.data.rounding import interval
+from tempo.data.rounding import interval, number
 from tempo.data.window import DAY
 from tempo.errors import OptionError, ScenarioError
 
-__all__ = ["DAYS_PER", "RateInterval", "days_of", "duration_interval", "rate_interval"]
+__all__ = [
+    "DAYS_PER",
+    "MultipleInterval",
+    "RateInterval",
+    "chance_interval",
+    "count_interval",
+    "days_of",
+    "duration_interval",
+    "length_interval",
+    "multiple_interval",
+    "rate_interval",
+]
 
 #: Length of each unit in days; a month is a twelfth of 365.25 days.
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+
+#: How far a single number may be off in either direction: "every 10 days", and "about every 10 days".
+_GIVE_OR_TAKE = {"": 0.25, "about": 0.5}
 
 _WORDS = (
     "one",
@@ -31,11 +45,62 @@ _WORDS = (
     "eleven",
     "twelve",
 )
+_PARTS = {
+    "half": 1 / 2,
+    "third": 1 / 3,
+    "quarter": 1 / 4,
+    "fifth": 1 / 5,
+    "tenth": 1 / 10,
+    "two thirds": 2 / 3,
+    "three quarters": 3 / 4,
+}
 _NUMBER = rf"(\d+(?:\.\d+)?|{'|'.join(_WORDS)})"
-_RANGE = rf"{_NUMBER}\s*(?:-|–|to)\s*{_NUMBER}"
+_TO = r"\s*(?:-|–|to)\s*"
+_RANGE = rf"{_NUMBER}{_TO}{_NUMBER}"
 _UNIT = r"(day|week|month|year)s?"
+_PER = r"(?:an?|per|each|every)"
+_ABOUT = r"(?:(about|around|roughly)\s+)?"
 _GAP = re.compile(rf"(?:(?:(?:one|once)\s+)?every\s+)?{_RANGE}\s+{_UNIT}", re.IGNORECASE)
-_FREQUENCY = re.compile(rf"{_RANGE}\s+(?:an?|per|each|every)\s+{_UNIT}", re.IGNORECASE)
+_FREQUENCY = re.compile(rf"{_RANGE}\s+{_PER}\s+{_UNIT}", re.IGNORECASE)
+_ONE_GAP = re.compile(rf"{_ABOUT}(?:(?:one|once)\s+)?every\s+{_NUMBER}\s+{_UNIT}", re.IGNORECASE)
+_ONE_FREQUENCY = re.compile(
+    rf"{_ABOUT}{_NUMBER.replace('|one', '|once|twice|one', 1)}\s+{_PER}\s+{_UNIT}", re.IGNORECASE
+)
+_FRACTION = r"(?:(?:an?|one)\s+)?(?:half|third|quarter|fifth|tenth)|two thirds|three quarters"
+_FACTOR = rf"([x×]\s*\d+(?:\.\d+)?|\d+(?:\.\d+)?\s*[x×%]?|{_FRACTION}|{'|'.join(_WORDS)})"
+_MULTIPLE = re.compile(
+    rf"{_FACTOR}{_TO}{_FACTOR}(\s+times)?"
+    rf"(?:\s+(?:of\s+)?the\s+(?:(?:earlier|first)\s+rate|(?:rate\s+of\s+the\s+)?(last|past)\s+(?:{_NUMBER}\s+)?{_UNIT}))?",
+    re.IGNORECASE,
+)
+_RATE_FORMS = (
+    "'2-3 months', 'one every 10 to 20 days', 'every 10 days', 'about every 10 days' (gaps), '3-5 a week', "
+    "'1 to 2 per month', '4 a month', 'about 4 a month', 'twice a week' (frequencies), with day, week, month or year"
+)
+_MULTIPLE_FORMS = (
+    "'x3 to x8', '×3-8', '3 to 8 times the earlier rate', 'half to a third', '10-30 % of the last year', 'x3 to x8 of "
+    "the last 6 months' (multiples of an earlier rate)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MultipleInterval:
+    """An interval of multiples of an earlier rate, as somebody said it.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends of the interval.
+    base_days : int or None
+        The rate is that of so many last days; None: the earlier rate of the story.
+    words : str
+        The interval in words.
+    """
+
+    low: float
+    high: float
+    base_days: int | None
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +168,9 @@ def rate_interval(text: str) -> RateInterval:
     Parameters
     ----------
     text : str
-        A gap ("2-3 months", "one every two to three weeks") or a frequency ("3-5 a week"). A range is needed, because
-        a single number says nothing about how sure it is.
+        A gap ("2-3 months", "one every two to three weeks") or a frequency ("3-5 a week"). A range says how sure one
+        is; a single number is read as give or take a quarter ("every 10 days", "4 a month"), with "about" as give or
+        take half.
 
     Returns
     -------
@@ -121,30 +187,82 @@ def rate_interval(text: str) -> RateInterval:
     >>> said = rate_interval("one every 2-3 months")
     >>> round(1 / said.high_per_day, 1), round(1 / said.low_per_day, 1)
     (60.9, 91.3)
-    >>> rate_interval("3-5 a week").words
-    '3 to 5 a week'
+    >>> rate_interval("3-5 a week").words, rate_interval("about 4 a month").words
+    ('3 to 5 a week', '2 to 6 a month')
     """
-    gap = _GAP.fullmatch(text.strip()) if isinstance(text, str) else None
-    frequency = _FREQUENCY.fullmatch(text.strip()) if isinstance(text, str) else None
-    match = gap or frequency
-    if match is None:
+    said = text.strip() if isinstance(text, str) else ""
+    gap, frequency = _GAP.fullmatch(said), _FREQUENCY.fullmatch(said)
+    one_gap, one_frequency = _ONE_GAP.fullmatch(said), _ONE_FREQUENCY.fullmatch(said)
+    if gap or frequency:
+        match = gap or frequency
+        assert match is not None
+        low, high, unit = _value(match[1]), _value(match[2]), match[3].lower()
+    elif one_gap or one_frequency:
+        match = one_gap or one_frequency
+        assert match is not None
+        low, high = _around(_value(match[2]), bool(match[1]))
+        unit = match[3].lower()
+    else:
         raise ScenarioError(
-            f"cannot read the rate {text!r}. Accepted forms: '2-3 months', 'one every 10 to 20 days' (gaps), "
-            "'3-5 a week', '1 to 2 per month' (frequencies), with day, week, month or year. Always give a range: "
-            "it is what says how sure you are."
+            f"cannot read the rate {text!r}. Accepted forms: {_RATE_FORMS}; {_MULTIPLE_FORMS}. A range says how sure "
+            "you are; a single number is read as give or take a quarter, and with 'about' as give or take half."
         )
-    low, high, unit = _value(match.group(1)), _value(match.group(2)), match.group(3).lower()
-    _require_range(low, high, text)
-    if gap:
-        days = DAYS_PER[unit]
-        return RateInterval(
-            1 / (high * days),
-            1 / (low * days),
-            f"one every {interval(low, high, unit + 's', digits=6)}",
-        )
-    return RateInterval(
-        low / DAYS_PER[unit], high / DAYS_PER[unit], f"{interval(low, high, digits=6)} a {unit}"
+    _require_range(low, high, said)
+    days = DAYS_PER[unit]
+    if gap or one_gap:
+        words = f"one every {interval(low, high, unit + 's', digits=6)}"
+        return RateInterval(1 / (high * days), 1 / (low * days), words)
+    return RateInterval(low / days, high / days, f"{interval(low, high, digits=6)} a {unit}")
+
+
+def multiple_interval(text: str) -> MultipleInterval | None:
+    """Understand how somebody says that a rate is a multiple of an earlier one.
+
+    Parameters
+    ----------
+    text : str
+        "x3 to x8", "3 to 8 times the last year", "half to a third", "10-30 % of the last 6 months".
+
+    Returns
+    -------
+    MultipleInterval or None
+        None where the words do not speak of a multiple.
+
+    Raises
+    ------
+    ScenarioError
+        If they do, but give no range.
+
+    Examples
+    --------
+    >>> said = multiple_interval("x3 to x8 of the last year")
+    >>> said.low, said.high, said.base_days
+    (3.0, 8.0, 365)
+    >>> multiple_interval("half to a third").words
+    '0.333333 to 0.5 times the earlier rate'
+    >>> multiple_interval("3-5 a week")
+    """
+    match = _MULTIPLE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        return None
+    first, last, times, base, how_many, unit = match.groups()
+    marks = re.compile(rf"[x×%]|{_FRACTION}", re.IGNORECASE)
+    if not (times or marks.search(first) or marks.search(last)):
+        return None
+    percent = "%" in last
+    if "%" in first and not percent:
+        raise ScenarioError(f"{text!r} has a percentage and a number. Write '10-30 %'.")
+    low, high = _factor(first, percent), _factor(last, percent)
+    if max(low, high) < 1:  # "half to a third" falls, and is said in that order
+        low, high = min(low, high), max(low, high)
+    _require_range(low, high, text, "'x3 to x8'")
+    days = None
+    if base:
+        days = max(round((_value(how_many) if how_many else 1.0) * DAYS_PER[unit.lower()]), 1)
+    times_what = (
+        "the earlier rate" if days is None else f"the rate of the last {number(days, 12)} days"
     )
+    return MultipleInterval(low, high, days, f"{interval(low, high, digits=6)} times {times_what}")
 
 
 def duration_interval(text: str) -> tuple[float, float]:
@@ -153,7 +271,7 @@ def duration_interval(text: str) -> tuple[float, float]:
     Parameters
     ----------
     text : str
-        For example ``"2-6 weeks"``.
+        "2-6 weeks", or "about 3 weeks" (give or take half).
 
     Returns
     -------
@@ -163,33 +281,170 @@ def duration_interval(text: str) -> tuple[float, float]:
     Raises
     ------
     ScenarioError
+        If the words are not understood; the message lists the accepted forms.
+
+    Examples
+    --------
+    >>> duration_interval("2-6 weeks"), duration_interval("about 4 weeks")
+    ((14.0, 42.0), (14.0, 42.0))
+    """
+    said = text.strip() if isinstance(text, str) else ""
+    match = re.fullmatch(rf"{_RANGE}\s+{_UNIT}", said, re.IGNORECASE)
+    if match is not None:
+        low, high, unit = _value(match[1]), _value(match[2]), match[3].lower()
+        _require_range(low, high, text)
+        return low * DAYS_PER[unit], high * DAYS_PER[unit]
+    one = re.fullmatch(rf"(?:about|around|roughly)\s+{_NUMBER}\s+{_UNIT}", said, re.IGNORECASE)
+    if one is None or not _value(one[1]) > 0:
+        raise ScenarioError(
+            f"cannot read the duration {text!r}. Give a range with its unit. Accepted forms: '2-6 weeks', '10 to 30 "
+            "days', 'about 3 weeks' (give or take half), with day, week, month or year; for a phase of a scenario "
+            "'at least 30 days' and 'up to 2 weeks' too."
+        )
+    return _around(_value(one[1]) * DAYS_PER[one[2].lower()], about=True)
+
+
+def length_interval(text: str) -> tuple[float, float]:
+    """Understand how long somebody says that a phase lasts, where it may have only one end.
+
+    Parameters
+    ----------
+    text : str
+        As for ``duration_interval``; "at least 30 days", which has no longest duration; "up to 2 weeks" or "at most 2
+        weeks", whose shortest is 0.
+
+    Returns
+    -------
+    tuple of float
+        Shortest and longest duration of the interval, in days; the longest may be infinite, the shortest 0.
+
+    Raises
+    ------
+    ScenarioError
+        If the words are not understood; the message lists the accepted forms.
+
+    Examples
+    --------
+    >>> length_interval("at least 30 days"), length_interval("up to 2 weeks")
+    ((30.0, inf), (0.0, 14.0))
+    """
+    said = text.strip() if isinstance(text, str) else ""
+    one = re.fullmatch(rf"(at least|up to|at most)\s+{_NUMBER}\s+{_UNIT}", said, re.IGNORECASE)
+    if one is None or not _value(one[2]) > 0:
+        return duration_interval(text)
+    days = _value(one[2]) * DAYS_PER[one[3].lower()]
+    return (days, float("inf")) if one[1].lower() == "at least" else (0.0, days)
+
+
+def chance_interval(text: str) -> tuple[float, float, float | None]:
+    """Understand how probable somebody says that something is.
+
+    Parameters
+    ----------
+    text : str
+        "10-30 %", or with a time in which it has that chance: "20-40 % a month", "10 to 20 % in 2 weeks".
+
+    Returns
+    -------
+    low, high : float
+        Ends of the interval, between 0 and 1.
+    days : float or None
+        The time, where one was said.
+
+    Raises
+    ------
+    ScenarioError
         If the words are not understood.
 
     Examples
     --------
-    >>> duration_interval("2-6 weeks")
-    (14.0, 42.0)
+    >>> chance_interval("10-30 %"), chance_interval("20-40 % in 2 weeks")
+    ((0.1, 0.3, None), (0.2, 0.4, 14.0))
     """
+    number_ = r"(\d+(?:\.\d+)?)"
     match = (
-        re.fullmatch(rf"{_RANGE}\s+{_UNIT}", text.strip(), re.IGNORECASE)
+        re.fullmatch(
+            rf"{number_}\s*%?{_TO}{number_}\s*%(?:\s+(?:{_PER}|in|within)\s+(?:{_NUMBER}\s+)?{_UNIT})?",
+            text.strip(),
+            re.IGNORECASE,
+        )
         if isinstance(text, str)
         else None
     )
     if match is None:
         raise ScenarioError(
-            f"cannot read the duration {text!r}. Give a range with its unit: '2-6 weeks', '10 to 30 days'."
+            f"cannot read the chance {text!r}. Accepted forms: '10-30 %', '10 to 30 %', and with a time '20-40 % a "
+            "month', '20-40 % in 6 weeks'."
         )
-    low, high, unit = _value(match.group(1)), _value(match.group(2)), match.group(3).lower()
-    _require_range(low, high, text)
-    return low * DAYS_PER[unit], high * DAYS_PER[unit]
+    low, high = float(match[1]) / 100, float(match[2]) / 100
+    if not 0 < low < high < 1:
+        raise ScenarioError(
+            f"{text!r} is not a range of chances between 0 and 100 %, the lower one first. Write for example '10-30 %'."
+        )
+    if match[4] is None:
+        return low, high, None
+    return low, high, (_value(match[3]) if match[3] else 1.0) * DAYS_PER[match[4].lower()]
+
+
+def count_interval(text: str) -> tuple[int, int]:
+    """Understand how many somebody says that are killed.
+
+    Parameters
+    ----------
+    text : str
+        "1-6", "one to six killed", "1 to 6 deaths".
+
+    Returns
+    -------
+    tuple of int
+        Ends of the interval.
+
+    Raises
+    ------
+    ScenarioError
+        If the words are not understood.
+
+    Examples
+    --------
+    >>> count_interval("one to six killed")
+    (1, 6)
+    """
+    match = (
+        re.fullmatch(rf"{_RANGE}(?:\s+(?:killed|deaths|dead))?", text.strip(), re.IGNORECASE)
+        if isinstance(text, str)
+        else None
+    )
+    if match is None or any("." in part for part in match.groups()):
+        raise ScenarioError(
+            f"cannot read the number {text!r}. Accepted forms: '1-6', '1 to 6 killed', '1 to 6 deaths'."
+        )
+    low, high = int(_value(match[1])), int(_value(match[2]))
+    _require_range(low, high, text, "'1-6 killed'")
+    return low, high
 
 
 def _value(text: str) -> float:
-    return float(_WORDS.index(text.lower()) + 1) if text.lower() in _WORDS else float(text)
+    said = text.lower()
+    if said in {"once", "twice"}:
+        return 1.0 if said == "once" else 2.0
+    return float(_WORDS.index(said) + 1) if said in _WORDS else float(said)
 
 
-def _require_range(low: float, high: float, text: str) -> None:
+def _factor(text: str, percent: bool) -> float:
+    said = re.sub(r"^(?:an?|one)\s+(?=[a-z])", "", text.strip().lower())
+    if said in _PARTS:
+        return _PARTS[said]
+    value = _value(said.strip("x×% "))
+    return value / 100 if percent else value
+
+
+def _around(value: float, about: bool) -> tuple[float, float]:
+    share = _GIVE_OR_TAKE["about" if about else ""]
+    return value * (1 - share), value * (1 + share)
+
+
+def _require_range(low: float, high: float, text: str, example: str = "'2-3 months'") -> None:
     if not 0 < low < high:
         raise ScenarioError(
-            f"{text!r} is not a range from a smaller to a larger number above 0. Write for example '2-3 months'."
+            f"{text!r} is not a range from a smaller to a larger number above 0. Write for example {example}."
         )

@@ -1,50 +1,32 @@
-"""Weighing scenarios: evidence, odds through time, what would change them, and the forecast of the mixture."""
+"""How much each scenario is worth: odds through time, in words, under other assumptions, and what follows from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from tempo.data.counts import Counts
-from tempo.data.incidents import Incidents
-from tempo.data.rounding import counted, number, percent
+from tempo.data.rounding import counted, percent
 from tempo.data.window import DateLike, as_date
-from tempo.errors import ScenarioError
-from tempo.forecasting.daily import daily_series
-from tempo.forecasting.outlook import Outlook, paths_array
-from tempo.forecasting.scenarios import GammaRate, Scenario
+from tempo.errors import OptionError, ScenarioError
+from tempo.forecasting.evidence import Account
+from tempo.forecasting.judged import Judged
+from tempo.forecasting.odds_checks import bunching_table, check_table
+from tempo.forecasting.odds_sensitivity import sensitivity_table, without_table
+from tempo.forecasting.odds_words import odds_sentence, unexplained, words_table
+from tempo.forecasting.outlook import Outlook, TollFit, paths_array
+from tempo.forecasting.scenario_paths import MarksSeen, Paths, joined_paths
+from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
-from tempo.randomness import RNGLike, resolve, spawn
+from tempo.forecasting.watching import chance_table, decision_table, silent, threshold_table
+from tempo.randomness import RNGLike, resolve
 
-__all__ = ["Weights", "weigh"]
-
-_DRAWS = 8192  # a power of two, as the Sobol sequence likes
-_LEAST_ESS = 200.0
-_BLOCK = 2**20  # numbers to hold at a time, whatever the number of draws and days
-_MOST = 20_000  # attacks in a table of chances
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Account:
-    """One scenario, its draws, and how well each agrees with what was observed."""
-
-    scenario: Scenario
-    levels: NDArray[np.float64]
-    log_weights: NDArray[np.float64]  # log-likelihood of each draw at the end of the data
-    log_evidence: NDArray[np.float64]  # before the first day and after each day
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        return np.asarray(special.softmax(self.log_weights))
-
-    @property
-    def effective_draws(self) -> float:
-        return float(1.0 / np.sum(self.weights**2))
+__all__ = ["Weights"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -67,6 +49,13 @@ class Weights:
         What reproduces the numbers.
     notes : tuple of str
         Doubts, in words.
+    explained : bool
+        Whether the best scenario does nearly as well as a rate that is free to change on any day. If one of the
+        scenarios holds, this is False with a probability of 5 % at most.
+    free_log_evidence : float
+        Log evidence of that free rate.
+    day_effect : str
+        How a day's number varies: "Poisson", or the dispersion and where it comes from.
 
     Examples
     --------
@@ -77,6 +66,8 @@ class Weights:
     >>> weights = tempo.weigh(past, [sporadic, tempo.Scenario.escalation(past)], prior=[0.7, 0.3], rng=7)
     >>> weights.probabilities.index.tolist(), round(float(weights.probabilities.sum()), 6)
     (['sporadic', 'escalation'], 1.0)
+    >>> weights.explained
+    True
     """
 
     counts: Counts
@@ -86,26 +77,47 @@ class Weights:
     probabilities: pd.Series
     seed: str
     notes: tuple[str, ...]
-    _accounts: tuple[_Account, ...]
+    explained: bool
+    free_log_evidence: float
+    day_effect: str
+    _accounts: tuple[Account, ...]
+    _judged: Judged
+    _seen: MarksSeen
     _entropy: int
     _end: pd.Timestamp
+    _again: Callable[..., Weights]
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenarios, in the order in which they were given."""
         return tuple(account.scenario for account in self._accounts)
 
+    # -- evidence ------------------------------------------------------------------------------------------------
+
     @property
     def bayes_factor(self) -> pd.DataFrame:
         """Evidence of each scenario (row) against each other one (column), as a ratio."""
         log = self.log_evidence.to_numpy()
-        with np.errstate(over="ignore"):  # beyond any float: infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond any float: infinite
             ratio = np.exp(log[:, None] - log[None, :])
+        np.fill_diagonal(ratio, 1.0)
         return pd.DataFrame(
             ratio,
             index=self.log_evidence.index,
             columns=self.log_evidence.index,
         )
+
+    def words_table(self) -> pd.DataFrame:
+        """Give the evidence between each two scenarios in numbers and words.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each pair, strongest first: ``better``, ``worse``, ``bayes_factor``, ``twice_log`` (twice its
+            natural logarithm), ``strength`` (Kass and Raftery's word: 1 to 3 "not worth more than a bare mention", 3 to
+            20 "positive", 20 to 150 "strong", beyond "very strong"), ``words``. The prior plays no part.
+        """
+        return words_table(self.log_evidence)
 
     def history(self) -> pd.DataFrame:
         """Give the probability of each scenario as it stood at each past date.
@@ -121,12 +133,114 @@ class Weights:
         """
         log = np.column_stack([account.log_evidence for account in self._accounts])
         log = log + np.log(self.prior.to_numpy())
+        # Once all of them have said that a day cannot be, none of them can be told from the others.
+        log = np.where(np.isneginf(log).all(axis=1, keepdims=True), 0.0, log)
         dates = self.counts.bin_starts.append(pd.DatetimeIndex([self._end]))
         return pd.DataFrame(
             special.softmax(log, axis=1),
             index=pd.DatetimeIndex(dates, name="as_of"),
             columns=self.prior.index,
         )
+
+    # -- doubts --------------------------------------------------------------------------------------------------
+
+    def check(self, prob: float = 0.95) -> pd.DataFrame:
+        """Check whether each scenario could have produced what was observed.
+
+        Compares the number of attacks since ``since`` with what the scenario expected of that time before it saw
+        them. If every scenario fails, none of them explains the data, and their odds mean little.
+
+        Parameters
+        ----------
+        prob : float, default 0.95
+            Probability of the interval in which the observed number must lie.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by scenario: ``observed``, ``low``, ``high``, ``statistic`` (smaller of the two tail
+            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``.
+        """
+        return check_table(self._accounts, self._judged, prob, self._stream(1))
+
+    def check_days(self) -> pd.DataFrame:
+        """Check whether attacks share days more often than each scenario expects.
+
+        Counts pairs of attacks on one day, and compares them with as many attacks that fall on days one by one. If
+        this fails, bunched days look like an escalation: weigh again with ``overdispersion="learn"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by scenario: ``pairs``, ``expected``, ``statistic`` (chance of at least so many), ``threshold``,
+            ``passed``, ``meaning``.
+        """
+        return bunching_table(self._accounts, self._judged, self._stream(5))
+
+    def sensitivity(
+        self,
+        *,
+        since: Sequence[DateLike] | None = None,
+        overdispersion: Sequence[tuple[float, float] | Literal["learn"] | None] | None = None,
+    ) -> pd.DataFrame:
+        """Give the odds again under other priors, another first day, and another day effect.
+
+        Parameters
+        ----------
+        since : sequence of date-like, optional
+            First days that judge. Default: a quarter and half of the way through the days that judged.
+        overdispersion : sequence, optional
+            Day effects, as for ``tempo.weigh``. Default: Poisson, 0.1 to 1, learned; without the one that was used.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by what was ``varied`` and ``to`` what. Columns are pairs: ``("prior", scenario)``,
+            ``("probability", scenario)``, ``("answer", "leading")`` and ``("answer", "changed")``: whether another
+            scenario leads than in the answer itself. The last rows of the prior say which prior makes a scenario an
+            even bet: who believes in it more than that sees it ahead. A first day that comes earlier than that of
+            the answer uses days twice which have set an earlier rate already.
+        """
+        starts = self.counts.bin_starts
+        dates = (
+            [starts[round(share * len(starts))] for share in (0.25, 0.5)]
+            if since is None and len(starts) >= 8
+            else [as_date(day, "since") for day in since or ()]
+        )
+        given = ([None, (0.1, 1.0), "learn"] if overdispersion is None else list(overdispersion))  # fmt: skip
+        effects: list[tuple[str, object]] = []
+        for effect in given:
+            words = (
+                "Poisson"
+                if effect is None
+                else effect
+                if isinstance(effect, str)
+                else f"{effect[0]:g} to {effect[1]:g}"
+            )
+            if overdispersion is not None or not (effect is None and self.day_effect == "Poisson"):
+                effects.append((words, effect))
+        return sensitivity_table(self, self._again, dates=dates, effects=effects)
+
+    def without(self, day: DateLike | None = None) -> pd.DataFrame:
+        """Give the odds without the attack that made somebody ask.
+
+        One looks at the odds after an attack and not on a quiet day, so that this attack is no fair evidence.
+
+        Parameters
+        ----------
+        day : date-like, optional
+            The day whose number is not to count; the last one with an attack when left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row each for the prior, the odds as of the morning of that day, the odds now with that day left out,
+            and the odds now. ``attrs["why"]`` says it in words.
+        """
+        chosen = None if day is None else as_date(day, "day")
+        return without_table(self, self._again, self.history(), self.counts, chosen)
+
+    # -- what would change our mind ------------------------------------------------------------------------------
 
     def chances(self, horizon: str = "60D") -> pd.DataFrame:
         """Give the probability of each number of attacks over a horizon, under each scenario.
@@ -140,33 +254,14 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by the number of attacks, from 0 to one that is very unlikely under all; one column for each
-            scenario. Each scenario's own uncertainty is averaged over.
+            scenario. Each scenario's own uncertainty is averaged over. Reported attacks, where some are not.
 
         Raises
         ------
         ScenarioError
             If so many attacks may come that the table would be too long.
         """
-        days = days_of(horizon)
-        future = pd.date_range(self._end, periods=days, freq="1D", unit="us")
-        means = [_expected(account, future) for account in self._accounts]
-        most = 1
-        for account, mean in zip(self._accounts, means, strict=True):
-            order = np.argsort(mean)
-            reached = int(np.searchsorted(np.cumsum(account.weights[order]), 0.995))
-            upper = mean[order][min(reached, len(order) - 1)]
-            most = max(most, int(stats.poisson.ppf(0.999, upper)))
-        if most > _MOST:
-            raise ScenarioError(
-                f"within {days} days there may be {most:,} attacks; a table of chances holds at most {_MOST:,}. "
-                "Choose a shorter horizon."
-            )
-        n = np.arange(most + 1)
-        columns = {
-            account.scenario.name: _mixed_poisson(n, mean, account.weights)
-            for account, mean in zip(self._accounts, means, strict=True)
-        }
-        return pd.DataFrame(columns, index=pd.Index(n, name="attacks"))
+        return chance_table(self._accounts, self._future(horizon), self._stream(2))
 
     def indicators(self, horizon: str = "60D") -> pd.DataFrame:
         """Say what would change our mind: the odds after each possible number of attacks.
@@ -197,6 +292,32 @@ class Weights:
         table.attrs["horizon"] = horizon
         return table
 
+    def thresholds(
+        self, threshold: float = 0.9, horizons: Sequence[str] = ("30D", "60D", "90D")
+    ) -> pd.DataFrame:
+        """Say how many attacks by which date would lift a scenario past a threshold, and how likely that is.
+
+        Parameters
+        ----------
+        threshold : float, default 0.9
+            Probability to reach.
+        horizons : sequence of str, default ("30D", "60D", "90D")
+            From the end of the data.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``days`` and the scenario that the number ``lifts``: ``by`` (last day), ``attacks`` (in words),
+            ``least`` and ``most``, ``chance under`` each scenario and under ``any`` (the mixture). It judges by the
+            number at the end of the horizon alone.
+        """
+        if not 0 < threshold < 1:
+            raise OptionError(
+                f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
+            )
+        tables = {days_of(horizon): self.indicators(horizon) for horizon in horizons}
+        return threshold_table(tables, list(self.prior.index), self._end, threshold)
+
     def quiet_days(self, threshold: float = 0.9, longest: str = "365D") -> pd.Series:
         """Give, for each scenario, how many days without any attack would lift it past a threshold.
 
@@ -212,65 +333,66 @@ class Weights:
         pandas.Series
             Days, 0 where it is past the threshold already, NaN where silence never lifts it so far.
         """
-        days = days_of(longest, "longest")
-        future = pd.date_range(self._end, periods=days, freq="1D", unit="us")
-        logs = []
-        for account in self._accounts:
-            silent = np.full(days, -np.inf)
-            for block in _blocks(len(account.levels), days):
-                total = np.cumsum(account.scenario.rates(account.levels[block], future), axis=1)
-                part = special.logsumexp(-total, b=account.weights[block, None], axis=0)
-                silent = np.logaddexp(silent, part)
-            logs.append(np.concatenate([[0.0], silent]))
-        shares = special.softmax(
-            np.column_stack(logs) + np.log(self.probabilities.to_numpy()), axis=1
-        )
+        future = self._future(longest, "longest")
+        logs = np.column_stack([silent(account, future) for account in self._accounts])
+        shares = special.softmax(logs + np.log(self.probabilities.to_numpy()), axis=1)
         reached = shares >= threshold
         first = np.where(reached.any(axis=0), reached.argmax(axis=0).astype(float), np.nan)
         return pd.Series(first, index=self.probabilities.index, name="quiet_days")
 
-    def check(self, prob: float = 0.95) -> pd.DataFrame:
-        """Check whether each scenario could have produced what was observed.
-
-        Compares the number of attacks since ``since`` with what the scenario expected of that time before it saw
-        them. If every scenario fails, none of them explains the data, and their odds mean little.
+    def time_to_decision(
+        self,
+        threshold: float = 0.9,
+        horizon: str = "180D",
+        *,
+        futures: int = 1000,
+        prob: float = 0.9,
+        rng: RNGLike = None,
+    ) -> pd.DataFrame:
+        """Say how long it takes until the question is decided, by simulating futures and updating the odds in each.
 
         Parameters
         ----------
-        prob : float, default 0.95
-            Probability of the interval in which the observed number must lie.
+        threshold : float, default 0.9
+            The question is decided when any scenario is so probable.
+        horizon : str, default "180D"
+            How far to look.
+        futures : int, default 1000
+            Futures under each scenario.
+        prob : float, default 0.9
+            Probability of the interval of the time.
+        rng : int, Generator or None
+            Draws the futures; the stream of the weights when left out.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by scenario: ``observed``, ``low``, ``high``, ``statistic`` (smaller of the two tail
-            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``.
+            Indexed by the scenario that holds, and ``any`` for the mixture: probability that it is decided
+            ``rightly`` (for the scenario that holds), ``wrongly``, or ``undecided`` within the horizon;
+            ``median_days``, ``low_days``, ``high_days`` (infinite beyond the horizon), ``mean_days_if_decided``.
+            Numbers of attacks judge, kinds and deaths do not. ``attrs`` holds the threshold, and how often it looks:
+            daily up to a horizon of 60 days.
         """
-        exposure = self.counts.exposure.to_numpy()
-        observed = self.counts.events
-        rows = {}
-        for account in self._accounts:
-            mean = _expected(account, self.counts.bin_starts, exposure)
-            below = float(special.pdtr(observed, mean).mean())
-            above = float(special.pdtrc(observed - 1, mean).mean()) if observed else 1.0
-            low, high = (_mixed_quantile(q, mean) for q in ((1 - prob) / 2, (1 + prob) / 2))
-            tail = min(below, above)
-            passed = bool(tail >= (1 - prob) / 2)
-            rows[account.scenario.name] = {
-                "observed": observed,
-                "low": low,
-                "high": high,
-                "statistic": tail,
-                "threshold": (1 - prob) / 2,
-                "passed": passed,
-                "meaning": (
-                    f"{observed} observed; the scenario expected {low} to {high} ({percent(prob)} interval)"
-                ),
-            }
-        return pd.DataFrame.from_dict(rows, orient="index")
+        generator = self._stream(3) if rng is None else resolve(rng).generator
+        return decision_table(
+            self._accounts,
+            self.probabilities,
+            self._future(horizon),
+            generator,
+            threshold=threshold,
+            futures=futures,
+            prob=prob,
+        )
+
+    # -- forecasts -----------------------------------------------------------------------------------------------
 
     def outlooks(
-        self, horizon: str = "90D", draws: int = 10_000, rng: RNGLike = None
+        self,
+        horizon: str = "90D",
+        draws: int = 10_000,
+        rng: RNGLike = None,
+        *,
+        lethality: TollFit | None = None,
     ) -> dict[str, Outlook]:
         """Forecast under each scenario, as updated by what was observed.
 
@@ -282,21 +404,57 @@ class Weights:
             Futures for each scenario.
         rng : int, Generator or None
             Draws them; the stream of the weights when left out.
+        lethality : LethalityFit, optional
+            How deadly attacks are under scenarios that do not say so.
 
         Returns
         -------
         dict of str to Outlook
-            By scenario name.
+            By scenario name; with deaths where the scenario, or ``lethality``, says how many die.
         """
         return {
             account.scenario.name: self._outlook(
-                account.scenario.name, {index: draws}, horizon, rng
+                account.scenario.name,
+                self._paths({index: draws}, horizon, rng, lethality),
+                rng,
+                lethality,
             )
             for index, account in enumerate(self._accounts)
         }
 
-    def outlook(self, horizon: str = "90D", draws: int = 10_000, rng: RNGLike = None) -> Outlook:
+    def outlook(
+        self,
+        horizon: str = "90D",
+        draws: int = 10_000,
+        rng: RNGLike = None,
+        *,
+        lethality: TollFit | None = None,
+    ) -> Outlook:
         """Forecast under the mixture of scenarios, each with its weight.
+
+        Parameters
+        ----------
+        horizon : str, default "90D"
+            From the end of the data.
+        draws : int, default 10,000
+            Futures, shared out in proportion to the probabilities.
+        rng : int, Generator or None
+            Draws them; the stream of the weights when left out.
+        lethality : LethalityFit, optional
+            How deadly attacks are under scenarios that do not say so.
+
+        Returns
+        -------
+        Outlook
+            Named after the mixture; with deaths where all scenarios, or ``lethality``, say how many die.
+        """
+        paths = self._paths(self._shared_out(draws), horizon, rng, lethality)
+        return self._outlook("scenario mixture", paths, rng, lethality)
+
+    def outlooks_by_kind(
+        self, horizon: str = "90D", draws: int = 10_000, rng: RNGLike = None
+    ) -> dict[str, Outlook]:
+        """Forecast each kind of attack under the mixture of scenarios.
 
         Parameters
         ----------
@@ -309,71 +467,162 @@ class Weights:
 
         Returns
         -------
-        Outlook
-            Named after the mixture.
+        dict of str to Outlook
+            By kind. Draw number ``d`` of each is the same future, and the kinds add up to ``outlook``.
+
+        Raises
+        ------
+        ScenarioError
+            If no scenario tells kinds apart.
         """
+        paths = self._paths(self._shared_out(draws), horizon, rng, None)
+        if paths.by_kind is None:
+            raise ScenarioError(
+                "none of the scenarios tells kinds of attack apart. Give their phases kinds, or use outlook()."
+            )
+        return {
+            kind: self._outlook(
+                "scenario mixture",
+                Paths(paths.by_kind[:, :, k], None, None, None, paths.capped),
+                rng,
+                None,
+                kind,
+            )
+            for k, kind in enumerate(self._seen.kinds)
+        }
+
+    def decomposition(
+        self,
+        horizon: str = "90D",
+        prob: float = 0.9,
+        *,
+        draws: int = 10_000,
+        rng: RNGLike = None,
+    ) -> pd.DataFrame:
+        """Say which scenario the ends of the mixture's forecast come from.
+
+        Parameters
+        ----------
+        horizon : str, default "90D"
+            From the end of the data.
+        prob : float, default 0.9
+            Probability of the central interval.
+        draws : int, default 10,000
+            Futures for each scenario.
+        rng : int, Generator or None
+            Draws them; the stream of the weights when left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows ``low``, ``median``, ``high``: ``attacks`` (the quantile of the mixture), ``outcome`` (so many or
+            fewer, or so many or more), its ``chance``, and ``share of`` each scenario: the probability that the
+            scenario holds, given that outcome.
+        """
+        if not 0 < prob < 1:
+            raise OptionError(
+                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
+            )
+        totals = [o.totals() for o in self.outlooks(horizon, draws, rng).values()]
+        worth = self.probabilities.to_numpy()
+        most = max(int(one.max()) for one in totals)
+        below = (
+            np.array([np.cumsum(np.bincount(one, minlength=most + 1)) for one in totals]) / draws
+        )
+        mixed = worth @ below
+        rows = {}
+        for name, level in (("low", (1 - prob) / 2), ("median", 0.5), ("high", (1 + prob) / 2)):
+            q = int(np.searchsorted(mixed, level - 1e-12))
+            upper = name == "high"
+            part = 1.0 - (below[:, q - 1] if q else 0.0) if upper else below[:, q]
+            joint = worth * part
+            rows[name] = {
+                "attacks": q,
+                "outcome": f"{q:,} or more" if upper else f"{q:,} or fewer" if q else "none",
+                "chance": float(joint.sum()),
+                **{
+                    f"share of {key}": float(share)
+                    for key, share in zip(self.prior.index, joint / joint.sum(), strict=True)
+                },
+            }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        table.attrs["prob"] = prob
+        table.attrs["horizon"] = horizon
+        return table
+
+    def _shared_out(self, draws: int) -> dict[int, int]:
         exact = self.probabilities.to_numpy() * draws
         shares = np.floor(exact).astype(int)
         for index in np.argsort(shares - exact, kind="stable")[: draws - int(shares.sum())]:
             shares[index] += 1
-        return self._outlook("scenario mixture", dict(enumerate(shares.tolist())), horizon, rng)
+        return dict(enumerate(shares.tolist()))
 
-    def _outlook(self, name: str, shares: Mapping[int, int], horizon: str, rng: RNGLike) -> Outlook:
+    def _paths(
+        self, shares: Mapping[int, int], horizon: str, rng: RNGLike, lethality: TollFit | None
+    ) -> Paths:
         source = resolve(self._entropy if rng is None else rng)
-        streams = spawn(source.generator, len(self._accounts) + 1)
-        starts = pd.date_range(self._end, periods=days_of(horizon), freq="1D", unit="us")
-        paths = []
-        for index, draws in shares.items():
-            account, stream = self._accounts[index], streams[index]
-            chosen = stream.choice(len(account.levels), size=draws, p=account.weights)
-            paths.append(stream.poisson(account.scenario.rates(account.levels[chosen], starts)))
-        joined = np.concatenate(paths)
-        if len(shares) > 1:
-            streams[-1].shuffle(joined, axis=0)
-        return Outlook(
-            counts=paths_array(joined, starts),
-            name=name,
-            label=self.counts.label,
-            rule=self.counts.rule,
-            cutoff=self._end,
-            bin_days=np.ones(len(starts)),
-            seed=source.record,
-            notes=self.notes,
+        return joined_paths(
+            self._accounts,
+            shares,
+            self._future(horizon),
+            source.generator,
+            seen=self._seen,
+            lethality=lethality,
         )
 
+    def _outlook(
+        self, name: str, paths: Paths, rng: RNGLike, lethality: TollFit | None, kind: str = ""
+    ) -> Outlook:
+        starts = pd.date_range(self._end, periods=paths.counts.shape[1], freq="1D", unit="us")
+        notes = self.notes
+        if paths.capped:
+            notes = (*notes, "In some futures attacks multiply without end; they were cut off.")
+        tolls = [
+            None if part is None else paths_array(part, starts, what)
+            for part, what in ((paths.deaths, "deaths"), (paths.deadliest, "deadliest"))
+        ]
+        return Outlook(
+            counts=paths_array(paths.counts, starts),
+            name=name,
+            label=f"{self.counts.label}: {kind}" if kind else self.counts.label,
+            rule=f"{self.counts.rule}, of kind {kind}" if kind else self.counts.rule,
+            cutoff=self._end,
+            bin_days=np.ones(len(starts)),
+            seed=resolve(self._entropy if rng is None else rng).record,
+            deaths=tolls[0],
+            notes=notes,
+            deadliest=tolls[1],
+            toll="deaths" if lethality is None else lethality.toll,
+        )
+
+    def _future(self, horizon: str, what: str = "horizon") -> pd.DatetimeIndex:
+        return pd.date_range(self._end, periods=days_of(horizon, what), freq="1D", unit="us")
+
+    def _stream(self, purpose: int) -> np.random.Generator:
+        """Give the generator of one purpose: asking one question changes no other answer."""
+        return np.random.default_rng([self._entropy, purpose])
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
     def words(self) -> str:
-        """Say in one or two sentences what the evidence did to the odds.
+        """Say in two or three sentences what the evidence did to the odds.
 
         Returns
         -------
         str
-            Without causal language; the scale of the evidence is that of Kass and Raftery (1995).
+            Without causal language; the scale of the evidence is that of Kass and Raftery (1995). If no scenario
+            explains what was observed, it says so.
         """
-        first, second = (str(name) for name in self.probabilities.nlargest(2).index)
-        gain = float(self.log_evidence[first] - self.log_evidence[second])
-        better, worse = (first, second) if gain >= 0 else (second, first)
-        strength = float(np.exp(min(abs(gain), np.log(1e6))))
-        scale = next(
-            word
-            for limit, word in (
-                (3, "hardly tells them apart"),
-                (20, f"favours {better!r}"),
-                (150, f"strongly favours {better!r}"),
-                (np.inf, f"very strongly favours {better!r}"),
-            )
-            if strength < limit
+        text = odds_sentence(
+            self.prior,
+            self.probabilities,
+            self.log_evidence,
+            since=self.since,
+            events=self.counts.events,
+            label=self.counts.label,
         )
-        shares = ", ".join(
-            f"{name!r} {percent(before)} before and {percent(after)} after"
-            for name, before, after in zip(
-                self.prior.index, self.prior.to_list(), self.probabilities.to_list(), strict=True
-            )
-        )
-        times = f"{'more than ' if abs(gain) > np.log(1e6) else ''}{number(strength)} times"
-        return (
-            f"What happened since {self.since:%Y-%m-%d} ({counted(self.counts.events, self.counts.label)}) is {times} "
-            f"as probable under {better!r} as under {worse!r}, which {scale}. Probabilities: {shares}."
-        )
+        doubt = unexplained(self.log_evidence, self.free_log_evidence)
+        return text if doubt is None else f"{text} {doubt}"
 
     def __repr__(self) -> str:
         shares = ", ".join(
@@ -385,250 +634,5 @@ class Weights:
         return (
             f"Weights as of {self._end:%Y-%m-%d}, judged on "
             f"{counted(self.counts.events, self.counts.label)} since {self.since:%Y-%m-%d}: {shares}"
+            + ("" if self.explained else "; none of the scenarios explains what was observed")
         )
-
-
-def weigh(
-    past: Incidents | Counts | pd.Series,
-    scenarios: Sequence[Scenario],
-    prior: Sequence[float] | Mapping[str, float] | None = None,
-    *,
-    since: DateLike | None = None,
-    imputations: int = 20,
-    rng: RNGLike = None,
-) -> Weights:
-    r"""Weigh scenarios by the probability that each gave to what was observed.
-
-    With :math:`\lambda_t(\theta)` the daily rate of a story with uncertain quantities :math:`\theta`, its evidence is
-    :math:`\int \prod_t \mathrm{Poisson}(y_t; e_t \lambda_t(\theta))\, p(\theta)\, d\theta`, computed in closed form
-    where the rate never changes, and else by averaging over evenly spread draws of the story. The days since the
-    earliest possible onset judge the scenarios; earlier days have already set the earlier rate of an escalation.
-
-    Parameters
-    ----------
-    past : Incidents, Counts or Series
-        Attacks of one counting rule; counted by day.
-    scenarios : sequence of Scenario
-        At least two, with different names.
-    prior : sequence or mapping of float, optional
-        Probability of each scenario before the data; equal when left out. Must sum to 1.
-    since : date-like, optional
-        First day that judges the scenarios. Default: the earliest day on which one of them may leave its earlier
-        rate; where none does, the start of the window.
-    imputations : int, default 20
-        Draws of uncertain dates to average over, where there are any.
-    rng : int, Generator or None
-        Draws the stories.
-
-    Returns
-    -------
-    Weights
-        Evidence, probabilities, their history, indicators and forecasts.
-
-    Raises
-    ------
-    ScenarioError
-        If scenarios or priors cannot be used together.
-
-    References
-    ----------
-    Kass, R. E. and Raftery, A. E. (1995). Bayes factors. Journal of the American Statistical Association 90.
-
-    Examples
-    --------
-    >>> import tempo
-    >>> days = pd.date_range("2020-01-01", periods=120, freq="1D")
-    >>> counts = pd.Series([1 if day % 10 == 5 else 0 for day in range(120)], index=days)
-    >>> rare = tempo.Scenario.every("1-2 months", name="rare")
-    >>> frequent = tempo.Scenario.every("1-2 weeks", name="frequent")
-    >>> bool(tempo.weigh(counts, [rare, frequent], rng=1).probabilities["frequent"] > 0.99)
-    True
-    """
-    shares = _prior(scenarios, prior)
-    source = resolve(rng)
-    dates, stories = spawn(source.generator, 2)
-    series = daily_series(past, imputations, dates)
-    start = _since(since, scenarios, series[0])
-    judged = [one.select(np.asarray(one.bin_starts >= start)) for one in series]
-    streams = spawn(stories, len(scenarios))
-    accounts = tuple(
-        _account(scenario, judged, stream)
-        for scenario, stream in zip(scenarios, streams, strict=True)
-    )
-    names = [scenario.name for scenario in scenarios]
-    log_evidence = pd.Series(
-        [a.log_evidence[-1] for a in accounts], index=names, name="log_evidence"
-    )
-    notes = _notes(accounts, judged[0])
-    return Weights(
-        counts=judged[0],
-        since=start,
-        prior=shares,
-        log_evidence=log_evidence,
-        probabilities=pd.Series(
-            special.softmax(log_evidence.to_numpy() + np.log(shares.to_numpy())),
-            index=names,
-            name="probability",
-        ),
-        seed=source.record,
-        notes=notes,
-        _accounts=accounts,
-        _entropy=int(source.generator.integers(2**63)),
-        _end=series[0].end,
-    )
-
-
-def _prior(
-    scenarios: Sequence[Scenario], prior: Sequence[float] | Mapping[str, float] | None
-) -> pd.Series:
-    names = [scenario.name for scenario in scenarios]
-    if len(names) < 2:
-        raise ScenarioError(f"got {len(names)} scenario; weighing takes at least two.")
-    if len(set(names)) < len(names):
-        raise ScenarioError(
-            f"scenarios share a name ({', '.join(names)}). Give each its own name=."
-        )
-    if prior is None:
-        return pd.Series(1.0 / len(names), index=names, name="prior")
-    if isinstance(prior, Mapping):
-        if set(prior) != set(names):
-            raise ScenarioError(
-                f"prior names {sorted(prior)}, but the scenarios are {sorted(names)}."
-            )
-        values = [float(prior[name]) for name in names]
-    else:
-        values = [float(value) for value in prior]
-    proper = all(value > 0 for value in values) and abs(sum(values) - 1) <= 1e-6
-    if len(values) != len(names) or not proper:
-        raise ScenarioError(
-            f"prior is {values} for {len(names)} scenarios; expected one probability above 0 for each, with sum 1 "
-            "(a scenario with probability 0 can never gain any)."
-        )
-    return pd.Series(values, index=names, name="prior")
-
-
-def _since(since: DateLike | None, scenarios: Sequence[Scenario], counts: Counts) -> pd.Timestamp:
-    first, end = counts.bin_starts[0], counts.end
-    if since is None:
-        onsets = [scenario.since for scenario in scenarios if scenario.since is not None]
-        return min(max(first, min(onsets)), end) if onsets else first
-    day = as_date(since, "since")
-    if not first <= day <= end:
-        raise ScenarioError(
-            f"since is {day:%Y-%m-%d}, outside the data [{first:%Y-%m-%d}, {end:%Y-%m-%d}). Choose a day inside."
-        )
-    return day
-
-
-def _account(scenario: Scenario, judged: Sequence[Counts], stream: np.random.Generator) -> _Account:
-    draws = _DRAWS
-    while True:
-        account = _weighed(scenario, judged, scenario.draw(draws, stream))
-        if account.effective_draws >= _LEAST_ESS or draws >= 16 * _DRAWS:
-            return account
-        draws *= 4
-
-
-def _weighed(scenario: Scenario, judged: Sequence[Counts], levels: NDArray[np.float64]) -> _Account:
-    days = judged[0].bin_starts
-    if not len(days):
-        return _Account(scenario, levels, np.zeros(len(levels)), np.zeros(1))
-    exposure = judged[0].exposure.to_numpy()
-    values = [np.nan_to_num(counts.to_numpy(dtype=float)) for counts in judged]
-    log_weights = np.empty(len(levels))
-    evidence = np.full(len(days), -np.inf)
-    for block in _blocks(len(levels), len(days)):
-        rates = scenario.rates(levels[block], days) * exposure
-        total = np.full(rates.shape, -np.inf)
-        for series in values:
-            # xlogy: a day without exposure says nothing, an attack at rate 0 is impossible.
-            terms = special.xlogy(series, rates) - rates - special.gammaln(series + 1)
-            total = np.logaddexp(total, np.cumsum(terms, axis=1))
-        total -= np.log(len(judged))
-        log_weights[block] = total[:, -1]
-        evidence = np.logaddexp(evidence, special.logsumexp(total, axis=0))
-    evidence -= np.log(len(levels))
-    if (
-        scenario.escalation_phase is None
-    ):  # known in closed form, also where hardly a draw agrees with the data
-        exact = [_steady_evidence(scenario.rate, series, exposure) for series in values]
-        evidence = special.logsumexp(exact, axis=0) - np.log(len(exact))
-    return _Account(scenario, levels, log_weights, np.concatenate([[0.0], evidence]))
-
-
-def _steady_evidence(
-    rate: GammaRate, values: NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Give the log marginal likelihood of Poisson counts up to each day, their rate being Gamma."""
-    events, days = np.cumsum(values), np.cumsum(exposure)
-    shape = rate.shape + events
-    return np.asarray(
-        np.cumsum(special.xlogy(values, exposure) - special.gammaln(values + 1))
-        + special.gammaln(shape)
-        - special.gammaln(rate.shape)
-        - events * np.log(rate.rate_days + days)
-        - rate.shape * np.log1p(days / rate.rate_days)
-    )
-
-
-def _blocks(draws: int, days: int) -> list[slice]:
-    """Cut the draws into blocks, so that long series need no more memory than short ones."""
-    size = max(_BLOCK // max(days, 1), 1)
-    return [slice(start, min(start + size, draws)) for start in range(0, draws, size)]
-
-
-def _expected(
-    account: _Account, days: pd.DatetimeIndex, exposure: NDArray[np.float64] | float = 1.0
-) -> NDArray[np.float64]:
-    """Give the expected number of attacks on these days, for each draw."""
-    return np.concatenate(
-        [
-            (account.scenario.rates(account.levels[block], days) * exposure).sum(axis=1)
-            for block in _blocks(len(account.levels), len(days))
-        ]
-    )
-
-
-def _mixed_poisson(
-    n: NDArray[np.int64], mean: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Give the probability of each number under a weighted mixture of Poisson distributions."""
-    chances = [
-        np.exp(special.xlogy(n[block, None], mean) - mean - special.gammaln(n[block, None] + 1.0))
-        @ weights
-        for block in _blocks(len(n), len(mean))
-    ]
-    return np.concatenate(chances)
-
-
-def _mixed_quantile(level: float, mean: NDArray[np.float64]) -> int:
-    """Give the smallest number whose cumulative probability under an equal mixture reaches the level."""
-    low, high = -1, 1
-    while special.pdtr(high, mean).mean() < level:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if special.pdtr(middle, mean).mean() < level:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _notes(accounts: Sequence[_Account], counts: Counts) -> tuple[str, ...]:
-    notes = []
-    if not len(counts):
-        notes.append("There are no days to judge by: the odds are those of the prior.")
-    elif counts.events < 10:
-        notes.append(
-            f"Only {counted(counts.events, counts.label)} to judge by: the odds rest largely on the prior."
-        )
-    if counts.n_imputed:
-        notes.append(f"{counts.n_imputed} uncertain dates were averaged over.")
-    notes += [
-        f"The evidence of {account.scenario.name!r} rests on {account.effective_draws:.0f} effective draws: it "
-        "hardly explains the data, or the data say far more than it did."
-        for account in accounts
-        if account.effective_draws < _LEAST_ESS
-    ]
-    return tuple(notes)

@@ -321,3 +321,14 @@ def test_numbers_that_are_no_counts_are_refused(values, message):
     index = pd.date_range("2020-01-01", periods=2, freq="1D")
     with pytest.raises(DataError, match=message):
         as_counts(pd.Series(values, index=index))
+
+
+def test_watching_ends_with_the_window_not_with_the_last_bin():
+    weekly = Incidents(
+        pd.DataFrame({"date_start": pd.to_datetime(["2020-01-02", "2020-01-20"])}),
+        ("2020-01-01", "2020-01-24"),
+    ).counts("7D")
+    assert weekly.end == pd.Timestamp("2020-01-29")
+    assert weekly.watched_until == pd.Timestamp("2020-01-24")
+    assert weekly.iloc[:2].watched_until == weekly.iloc[:2].end
+    assert as_counts(pd.Series([1, 2, 3], index=weekly.index[:3])).watched_until.day == 22

@@ -444,3 +444,33 @@ def test_a_label_says_what_is_counted(label):
 def test_a_label_is_one_line():
     table = pd.DataFrame({"date_start": ["2020-01-05"]})
     assert Incidents(table, WINDOW, label="heavy\n strikes ").label == "heavy strikes"
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(-5, 45), st.integers(0, 20)), min_size=1, max_size=12),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_drawn_onsets_are_the_days_that_are_counted(intervals, gap, seed):
+    start = pd.Timestamp("2020-01-01")
+    first = [start + pd.Timedelta(days=day) for day, _ in intervals]
+    table = pd.DataFrame(
+        {"date_start": first, "date_precision": "days", "label": range(len(first))}
+    )
+    table["date_end"] = [
+        day + pd.Timedelta(days=long) for day, (_, long) in zip(first, intervals, strict=True)
+    ]
+    gaps = [(start + pd.Timedelta(days=10), start + pd.Timedelta(days=14))] if gap else []
+    window = Window(start, start + pd.Timedelta(days=42), gaps=gaps)
+    incidents = Incidents(table, window)
+    onsets = incidents.imputed_onsets(3, rng=seed)
+    for freq in ("1D", "7D"):
+        for onset, counts in zip(onsets, incidents.imputed_counts(freq, 3, rng=seed), strict=True):
+            rows = incidents.table
+            assert ((onset >= rows["date_start"]) & (onset <= rows["date_end"])).all()
+            watched = (onset >= window.start) & (onset < window.end)
+            for low, high in window.gaps:
+                watched &= ~((onset >= low) & (onset < high))
+            exact = Incidents(pd.DataFrame({"date_start": onset[watched]}), window).counts(freq)
+            np.testing.assert_array_equal(exact, counts)

@@ -13,7 +13,9 @@ from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.window import Window
 from tempo.errors import ScenarioError, TempoError
-from tempo.forecasting.scenarios import Escalation, GammaRate, Scenario
+from tempo.forecasting.laws import GammaRate, Length, Multiple
+from tempo.forecasting.phases import Phase
+from tempo.forecasting.scenarios import Scenario
 
 MONTH = 365.25 / 12
 
@@ -102,7 +104,7 @@ def test_gaps_do_not_lengthen_the_earlier_rate_and_vague_dates_are_averaged():
 )  # fmt: skip
 def test_onsets_in_every_form(onset, first, stop):
     scenario = Scenario.escalation(daily([0] * 100), onset=onset)
-    assert scenario.escalation_phase.onset == (pd.Timestamp(first), pd.Timestamp(stop))
+    assert scenario.phases[1].onset == (pd.Timestamp(first), pd.Timestamp(stop))
     assert scenario.since == pd.Timestamp(first)
 
 
@@ -123,10 +125,13 @@ def test_escalations_that_cannot_be(options):
 
 
 def test_rates_jump_by_the_multiple_on_the_onset_and_fall_back_after_the_duration():
-    phase = Escalation(
-        (2.0, 8.0), 0.9, (pd.Timestamp("2020-03-01"), pd.Timestamp("2020-03-11")), (5.0, 20.0)
+    phase = Phase(
+        "jump",
+        Multiple(2.0, 8.0),
+        (pd.Timestamp("2020-03-01"), pd.Timestamp("2020-03-11")),
+        Length(5.0, 20.0),
     )
-    scenario = Scenario("s", GammaRate(4.0, 40.0, "w"), phase)
+    scenario = Scenario("s", (Phase("earlier", GammaRate(4.0, 40.0, "w")), phase))
     days = pd.date_range("2020-02-20", "2020-05-01")
     levels = np.array([[0.5, 0.95, 0.0, 0.5], [0.5, 0.05, 0.95, 0.05], [0.2, 0.5, 0.55, 0.999999]])
     rates = scenario.rates(levels, days)
@@ -152,7 +157,7 @@ def test_draws_follow_the_distributions_they_stand_for():
     np.testing.assert_allclose(
         np.quantile(levels, [0.1, 0.5, 0.9], axis=0).T, np.tile([0.1, 0.5, 0.9], (4, 1)), atol=0.003
     )
-    after = scenario.rates(levels, pd.DatetimeIndex([scenario.escalation_phase.onset[1]]))[:, 0]
+    after = scenario.rates(levels, pd.DatetimeIndex([scenario.phases[1].onset[1]]))[:, 0]
     before = scenario.rates(levels, pd.DatetimeIndex([scenario.since - pd.Timedelta(days=1)]))[:, 0]
     multiples = (after / before)[after > before]
     assert np.quantile(multiples, 0.05) == pytest.approx(3, rel=0.05)

@@ -6,9 +6,19 @@ import datetime as dt
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tempo.errors import OptionError, ScenarioError
-from tempo.forecasting.spans import days_of, duration_interval, rate_interval
+from tempo.forecasting.spans import (
+    chance_interval,
+    count_interval,
+    days_of,
+    duration_interval,
+    length_interval,
+    multiple_interval,
+    rate_interval,
+)
 
 MONTH = 365.25 / 12
 
@@ -96,3 +106,120 @@ def test_durations_of_phases():
     for text in ("2 weeks", "6-2 weeks", "every 2-6 weeks", "2-6 a week", None, 3):
         with pytest.raises(ScenarioError):
             duration_interval(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "words"),
+    [
+        ("every 10 days", 1 / 12.5, 1 / 7.5, "one every 7.5 to 12.5 days"),
+        ("one every 10 days", 1 / 12.5, 1 / 7.5, "one every 7.5 to 12.5 days"),
+        ("about every 10 days", 1 / 15, 1 / 5, "one every 5 to 15 days"),
+        ("4 a month", 3 / MONTH, 5 / MONTH, "3 to 5 a month"),
+        ("about 4 a month", 2 / MONTH, 6 / MONTH, "2 to 6 a month"),
+        ("Around four per month", 2 / MONTH, 6 / MONTH, "2 to 6 a month"),
+        ("once a week", 0.75 / 7, 1.25 / 7, "0.75 to 1.25 a week"),
+        ("twice a week", 1.5 / 7, 2.5 / 7, "1.5 to 2.5 a week"),
+    ],
+)
+def test_a_single_number_is_read_as_give_or_take(text, low, high, words):
+    said = rate_interval(text)
+    assert (said.low_per_day, said.high_per_day) == pytest.approx((low, high), rel=1e-12)
+    assert said.words == words
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "days"),
+    [
+        ("x3 to x8", 3, 8, None), ("×3-8", 3, 8, None), ("x3-8", 3, 8, None), ("3x to 8x", 3, 8, None),
+        ("3 to 8 times", 3, 8, None), ("three to eight times the earlier rate", 3, 8, None),
+        ("×3 to ×8 of the last year", 3, 8, 365), ("x1.5-2.5 of the last 6 months", 1.5, 2.5, 183),
+        ("3 to 8 times the rate of the last 90 days", 3, 8, 90),
+        ("half to a third", 1 / 3, 1 / 2, None), ("a third to a half", 1 / 3, 1 / 2, None),
+        ("a tenth to a half of the past year", 0.1, 0.5, 365), ("10-30 %", 0.1, 0.3, None),
+        ("10 % to 30 % of the last two weeks", 0.1, 0.3, 14), ("two thirds to three quarters", 2 / 3, 3 / 4, None),
+    ],
+)  # fmt: skip
+def test_multiples_in_words(text, low, high, days):
+    said = multiple_interval(text)
+    assert (said.low, said.high) == pytest.approx((low, high), rel=1e-12)
+    assert said.base_days == days
+
+
+@pytest.mark.parametrize("text", ["2-3 months", "3-5 a week", "3 to 8", "x3", "lots", "", None, 5])
+def test_what_is_no_multiple_is_left_to_others(text):
+    assert multiple_interval(text) is None
+
+
+@pytest.mark.parametrize("text", ["x8 to x3", "x0-3", "10 % to x3", "0-30 %", "x3 to x3"])
+def test_multiples_that_are_no_range_are_refused(text):
+    with pytest.raises(ScenarioError):
+        multiple_interval(text)
+
+
+def test_lengths_with_one_end_and_chances_and_tolls():
+    assert length_interval("at least 30 days") == (30, float("inf"))
+    assert length_interval("Up to two weeks") == length_interval("at most 14 days") == (0, 14)
+    assert length_interval("2-6 weeks") == (14, 42)
+    assert duration_interval("about 4 weeks") == (14, 42)
+    assert chance_interval("10-30 %") == (0.1, 0.3, None)
+    assert chance_interval("10 % to 30 % a month") == (0.1, 0.3, MONTH)
+    assert chance_interval("5-10 % within two weeks") == (0.05, 0.1, 14)
+    assert count_interval("1-6") == count_interval("one to six killed") == (1, 6)
+    for read, wrong in (
+        (length_interval, ["at least 0 days", "30 days", "at least", "at least 2-3 weeks", None]),
+        (chance_interval, ["10-30", "30-10 %", "0-10 %", "50-100 %", "10 %", "10-30 % a fortnight", 3]),
+        (count_interval, ["6", "0-6", "6-1", "1.5-2", "1-6 wounded", None]),
+    ):  # fmt: skip
+        for text in wrong:
+            with pytest.raises(ScenarioError):
+                read(text)
+
+
+ENDS = st.tuples(st.integers(1, 999), st.integers(1, 999)).filter(lambda ends: ends[0] < ends[1])
+UNITS = st.sampled_from(["day", "week", "month", "year"])
+
+
+@given(
+    ENDS,
+    UNITS,
+    st.sampled_from(["{}-{} {}s", "one every {} to {} {}s", "{} – {} a {}", "{}-{} per {}"]),
+)
+def test_the_words_of_a_rate_say_the_same_rate(ends, unit, form):
+    said = rate_interval(form.format(*ends, unit))
+    again = rate_interval(said.words)
+    assert (again.low_per_day, again.high_per_day) == pytest.approx(
+        (said.low_per_day, said.high_per_day), rel=1e-5
+    )
+    assert again.words == said.words
+
+
+@given(
+    st.floats(0.01, 50).map(lambda x: round(x, 3)),
+    st.floats(1.01, 20),
+    st.sampled_from([None, "year", "6 months", "10 days"]),
+)
+def test_the_words_of_a_multiple_say_the_same_multiple(low, ratio, base):
+    high = round(low * ratio + 0.001, 3)
+    said = multiple_interval(
+        f"x{low} to x{high}" + ("" if base is None else f" of the last {base}")
+    )
+    again = multiple_interval(said.words)
+    assert (again.low, again.high) == pytest.approx((said.low, said.high), rel=1e-5)
+    assert again.base_days == said.base_days
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused_with_a_message(text):
+    for read in (
+        rate_interval,
+        multiple_interval,
+        length_interval,
+        chance_interval,
+        count_interval,
+    ):
+        said = ""
+        try:
+            read(text)
+        except ScenarioError as error:
+            said = str(error)
+        assert not said or len(said) > 30

@@ -13,8 +13,10 @@ from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.window import Window
 from tempo.errors import ScenarioError, WindowError
-from tempo.forecasting.scenarios import Escalation, GammaRate, Scenario
-from tempo.forecasting.weights import weigh
+from tempo.forecasting.laws import GammaRate, Multiple
+from tempo.forecasting.phases import Phase
+from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.weighing import weigh
 
 RARE = Scenario.every("1-2 months", name="rare")
 OFTEN = Scenario.every("1-2 weeks", name="often")
@@ -45,16 +47,16 @@ def gamma_poisson(values, exposure, rate, factor=1.0):
 
 def escalated(values, exposure, days, scenario, nodes=60):
     """Exact but for quadrature: a sum over onset days, Gauss-Hermite over the multiple, the rate integrated out."""
-    phase = scenario.escalation_phase
+    phase = scenario.phases[1]
     onsets = pd.date_range(*phase.onset, inclusive="left")
     z, weights = np.polynomial.hermite_e.hermegauss(nodes)
-    low, high = np.log(phase.multiplier)
-    sd = (high - low) / (2 * stats.norm.ppf((1 + phase.prob) / 2))
+    low, high = np.log([phase.rate.low, phase.rate.high])
+    sd = (high - low) / (2 * stats.norm.ppf((1 + phase.rate.prob) / 2))
     lengths = [(np.inf, 1.0)]
-    if phase.duration_days is not None:
-        a, b = np.log(phase.duration_days)
+    if phase.duration is not None:
+        a, b = np.log([phase.duration.low, phase.duration.high])
         law = stats.lognorm(
-            (b - a) / (2 * stats.norm.ppf((1 + phase.prob) / 2)), scale=np.exp((a + b) / 2)
+            (b - a) / (2 * stats.norm.ppf((1 + phase.rate.prob) / 2)), scale=np.exp((a + b) / 2)
         )
         lengths = [(k, law.cdf(k) - law.cdf(k - 1)) for k in range(1, 80)]
     terms = []
@@ -107,7 +109,8 @@ def test_unobserved_days_say_nothing_and_half_of_what_is_quiet_is_not_observed()
     values = [0, 1, 0, 0, 2, 0, 0, 0] * 5
     missing = pd.Series(values, index=pd.date_range("2020-01-01", periods=40), dtype=float)
     missing.iloc[10:30] = np.nan
-    scenario = Scenario.escalation(as_counts(missing), onset="8D")
+    later = Phase.of("later", Multiple(3.0, 8.0), onset=("2020-02-02", "2020-02-10"))
+    scenario = Scenario("escalation", (Phase("earlier", GammaRate(6.5, 32.0, "said")), later))
     weights = weigh(as_counts(missing), [RARE, scenario], since="2020-01-01", rng=3)
     kept = missing.dropna()
     assert weights.log_evidence["rare"] == pytest.approx(
@@ -259,8 +262,8 @@ def test_uncertain_dates_are_averaged_over_not_fixed():
         {"date_start": ["2020-02-20"], "date_end": ["2020-03-10"], "date_precision": ["days"]}
     )
     past = Incidents(table, Window("2020-01-01", "2020-04-01"))
-    phase = Escalation((10.0, 20.0), 0.9, (pd.Timestamp("2020-03-01"), pd.Timestamp("2020-03-02")))
-    jump = Scenario("jump", GammaRate(5.0, 500.0, "w"), phase)
+    phase = Phase.of("jump", Multiple(10.0, 20.0), onset="2020-03-01")
+    jump = Scenario("jump", (Phase("earlier", GammaRate(5.0, 500.0, "w")), phase))
     weights = weigh(past, [RARE, jump], since="2020-02-15", imputations=60, rng=1)
     days = pd.date_range("2020-02-15", "2020-03-31")
     logs = []
@@ -339,8 +342,9 @@ def test_odds_are_calibrated_when_one_of_the_scenarios_is_true():
     rng = np.random.default_rng(11)
     days = pd.date_range("2020-01-01", periods=40)
     base = GammaRate(6.0, 120.0, "w")
-    steady = Scenario("steady", base)
-    jump = Scenario("jump", base, Escalation((2.0, 6.0), 0.9, (days[10], days[25])))
+    steady = Scenario("steady", (Phase("steady", base),))
+    phase = Phase.of("jump", Multiple(2.0, 6.0), onset=(days[10], days[25]))
+    jump = Scenario("jump", (Phase("earlier", base), phase))
     stated, true = [], []
     for _ in range(200):
         truth = rng.random() < 0.4

@@ -1,0 +1,497 @@
+"""Stand-downs: the chance that an attack stops operations, and for how long; elicited, then updated on records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.counts import Counts, as_counts
+from tempo.data.incidents import Incidents
+from tempo.data.rounding import counted, interval, number, percent, plural
+from tempo.data.window import DAY
+from tempo.errors import DataError, OptionError
+from tempo.forecasting.impact_elicited import (
+    BetaChance,
+    Durations,
+    chance_interval,
+    days_interval,
+    words_of,
+)
+from tempo.forecasting.impact_pauses import Pauses
+
+__all__ = ["StandDown", "StandDownFit"]
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+
+#: From this share of what is known on, the data outweigh what was said before them.
+ESTIMATE_FROM = 0.5
+_DRAWS = 20_000
+_FEW = 5
+
+
+@dataclass(frozen=True)
+class StandDown:
+    r"""What an attack of the counted kind may do to operations: stop them, with a probability, for a time.
+
+    Each attack leads to a stand-down with probability :math:`p \sim \mathrm{Beta}`. The stand-down begins some days
+    after the attack and lasts a log-normal time. Stand-downs that overlap merge: a day is lost once. With attacks
+    at a constant rate :math:`\lambda` the share of days lost in the long run is that of a queue with infinitely many
+    servers, :math:`1 - e^{-\lambda p E[D]}`.
+
+    Parameters
+    ----------
+    probability : str or (low, high)
+        What is thought of the probability that an attack leads to a stand-down: ``"10-30 %"``,
+        ``"1 in 10 to 1 in 3"``, or two numbers. It becomes the central interval of a Beta distribution.
+    duration : str or (low, high)
+        How long one stand-down lasts: ``"5-30 days"``, or two numbers of days. It becomes the central interval of one
+        stand-down; half of that spread is taken to be ignorance of what is typical, which pauses can mend.
+    delay_days : (first, last), default (1, 14)
+        A stand-down begins so many days after its attack, each day alike. 1 is the day after.
+    trigger : {"attack", "lethal attack"}
+        Which attacks may lead to one. ``"lethal attack"`` needs forecasts with deaths, and counts a day with deaths as
+        one such attack.
+    prob : float, default 0.9
+        Probability content of the two intervals.
+
+    Notes
+    -----
+    Takács (1962), *Introduction to the Theory of Queues*, for the queue with infinitely many servers.
+
+    Examples
+    --------
+    >>> StandDown("10-30 %", "5-30 days").fit()
+    StandDownFit: an attack leads to a stand-down with probability 10 to 30 %, which lasts 5 to 30 days (90 %
+    intervals; both are assumptions)
+    """
+
+    probability: str | tuple[float, float]
+    duration: str | tuple[float, float]
+    delay_days: tuple[int, int] = (1, 14)
+    trigger: Literal["attack", "lethal attack"] = "attack"
+    prob: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prob < 1:
+            raise OptionError(
+                f"prob is {self.prob!r}; expected a probability between 0 and 1, such as 0.9."
+            )
+        chance_interval(self.probability)
+        days_interval(self.duration)
+        try:
+            first, last = (int(day) for day in self.delay_days)
+            whole = (first, last) == tuple(self.delay_days) and 0 <= first <= last
+        except (TypeError, ValueError):
+            whole = False
+        if not whole:
+            raise OptionError(
+                f"delay_days is {self.delay_days!r}; expected the first and last whole number of days between an "
+                "attack and the stand-down that it leads to, such as (1, 14)."
+            )
+        if self.trigger not in {"attack", "lethal attack"}:
+            raise OptionError(f"trigger is {self.trigger!r}; expected 'attack' or 'lethal attack'.")
+
+    def fit(
+        self,
+        attacks: Incidents | Counts | pd.Series | None = None,
+        pauses: Pauses | None = None,
+    ) -> StandDownFit:
+        """Update what was said on attacks that did, and did not, lead to a documented stand-down.
+
+        A pause is linked to the latest attack from which it may have begun, given ``delay_days``; a pause without one
+        is not used. An attack without pause counts against a stand-down as far as the time in which one may begin has
+        passed. Attacks while operations had stopped already say nothing, and are left out.
+
+        Parameters
+        ----------
+        attacks : Incidents, Counts or Series, optional
+            Attacks of the counted kind, up to the day of the question; counted by day. Where a date is uncertain, its
+            first day is taken.
+        pauses : Pauses, optional
+            Pauses that attacks of this kind are stated as the cause of. Without them nothing is learned, because an
+            attack without a pause cannot be told from one whose pause is not in the data.
+
+        Returns
+        -------
+        StandDownFit
+            Exact: nothing is sampled.
+
+        Raises
+        ------
+        DataError
+            If pauses come without attacks, know of what happened after the attacks end, or attacks are not counted by
+            day.
+
+        Examples
+        --------
+        >>> import tempo
+        >>> past = tempo.load_dataset("iraq-coalition").before("2020-03-12")
+        >>> heavy = past.where("heavy_by_fatality == 1 or heavy_by_salvo == 1", label="heavy strike")
+        >>> pauses = Pauses.load("iraq-coalition", cause="rocket attacks", scope="operations", before="2020-03-12")
+        >>> fit = StandDown("10-30 %", "5-30 days").fit(heavy, pauses)
+        >>> fit.led, fit.did_not, fit.pending
+        (1, 2, (1,))
+        """
+        chance = BetaChance.within(*chance_interval(self.probability), self.prob)
+        durations = Durations.within(*days_interval(self.duration), self.prob)
+        if attacks is None:
+            if pauses is not None:
+                raise DataError(
+                    "pauses were given without attacks: how many attacks led to none is half of the evidence. Pass "
+                    "both, or neither."
+                )
+            return StandDownFit(self, (chance, chance), (durations, durations))
+        days, end, label, rule, notes = _attack_days(attacks, self.trigger)
+        if pauses is None:
+            notes.append(
+                "No documented pauses were given: everything about stand-downs is assumed."
+            )
+            return StandDownFit(
+                self, (chance, chance), (durations, durations), label=label, rule=rule, cutoff=end,
+                notes=tuple(notes),
+            )  # fmt: skip
+        _require_same_end(pauses, end)
+        first, last = self.delay_days
+        led: set[int] = set()
+        used, stopped, going_on = [], np.zeros(len(days), dtype=bool), []
+        for pause in pauses:
+            start = np.array([(pause.start_from - end) / DAY, (pause.start_to - end) / DAY])
+            if start[0] >= 0:
+                continue
+            near = np.flatnonzero((days + first <= start[1]) & (days + last >= start[0]))
+            over = start[1] + pause.longest_days
+            stopped |= (days > start[1]) & (days < over)
+            if not len(near):
+                notes.append(
+                    f"The pause {pause} was not used: no {plural(label, one=True)} came {first} to {last} days before "
+                    "it."
+                )
+                continue
+            led.add(int(near[-1]))
+            used.append(pause)
+            if pause.open:
+                going_on.append(float(-start[1]))
+        others = [i for i in range(len(days)) if i not in led and not stopped[i]]
+        if stopped.any():
+            notes.append(
+                f"{counted(int(stopped.sum()), label)} came while operations had stopped, and were left out."
+            )
+        passed = np.clip((-days - first) / (last - first + 1), 0.0, 1.0)
+        did_not = [i for i in others if passed[i] >= 1.0]
+        pending = tuple(int(-days[i]) for i in others if passed[i] < 1.0)
+        partly = tuple(float(passed[i]) for i in others if 0.0 < passed[i] < 1.0)
+        notes += [*pauses.notes]
+        if len(led) + len(did_not) < _FEW:
+            notes.append(
+                f"Only {counted(len(led) + len(did_not), label)} with a known outcome, and "
+                f"{counted(len(used), 'documented pause')}: the answer rests on what was assumed."
+            )
+        return StandDownFit(
+            self,
+            (chance, chance.updated(len(led), len(did_not), partly)),
+            (
+                durations,
+                durations.given(
+                    np.array([pause.shortest_days for pause in used]),
+                    np.array([pause.longest_days for pause in used]),
+                ),
+            ),
+            led=len(led),
+            did_not=len(did_not),
+            pending=pending,
+            going_on_days=tuple(going_on),
+            n_pauses=len(used),
+            label=label,
+            rule=rule,
+            cutoff=end,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class StandDownFit:
+    """What is thought of stand-downs, before and after the documented ones.
+
+    Attributes
+    ----------
+    model : StandDown
+        What was said.
+    chance : (BetaChance, BetaChance)
+        Probability that an attack leads to a stand-down: before, and after the data.
+    durations : (Durations, Durations)
+        How long one lasts: before, and after the data.
+    led, did_not : int
+        Attacks that led, and that did not lead, to a documented pause.
+    pending : tuple of int
+        Days since each attack from which a stand-down may still begin.
+    going_on_days : tuple of float
+        How long each stand-down that has not ended has lasted.
+    n_pauses : int
+        Pauses whose duration was used.
+    label, rule : str
+        What the attacks are.
+    cutoff : pandas.Timestamp or None
+        End of the data.
+    notes : tuple of str
+        What was left out, and doubts.
+    """
+
+    model: StandDown
+    chance: tuple[BetaChance, BetaChance] = field(repr=False)
+    durations: tuple[Durations, Durations] = field(repr=False)
+    led: int = 0
+    did_not: int = 0
+    pending: tuple[int, ...] = ()
+    going_on_days: tuple[float, ...] = ()
+    n_pauses: int = 0
+    label: str = "attack"
+    rule: str = ""
+    cutoff: pd.Timestamp | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def from_data(self) -> pd.Series:
+        """Share of what is known that comes from the data: 1 less the ratio of the variance after to that before.
+
+        For the typical duration the variance of its logarithm is taken. 0 where the data widened it.
+        """
+        shares = [
+            1 - (after / before) ** 2
+            for before, after in (
+                (self.chance[0].moments()[1], self.chance[1].moments()[1]),
+                (
+                    self.durations[0].log_median_moments()[1],
+                    self.durations[1].log_median_moments()[1],
+                ),
+            )
+        ]
+        known = self.led + self.did_not, self.n_pauses
+        return pd.Series(
+            [max(0.0, share) if n else 0.0 for share, n in zip(shares, known, strict=True)],
+            index=["probability", "duration"],
+            name="from_data",
+        )
+
+    @property
+    def status(self) -> pd.Series:
+        """Whether each of the two is an ``"assumption"`` or an ``"estimate"``: the latter from ``from_data`` 0.5 on."""
+        return self.from_data.map(
+            lambda share: "estimate" if share >= ESTIMATE_FROM else "assumption"
+        ).rename("status")
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Draw from what is thought now.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        chance, middle, spread : ndarray, shape (n,)
+            Probability of a stand-down, and mean and standard deviation of the logarithm of its days.
+        """
+        return (self.chance[1].draw(n, rng), *self.durations[1].draw(n, rng))
+
+    def absorbable_per_day(self, share: float, n: int, rng: np.random.Generator) -> Floats:
+        r"""Draw the attack rate at which a share of days is lost in the long run.
+
+        Parameters
+        ----------
+        share : float
+            Between 0 and 1.
+        n : int
+            How many draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            :math:`-\log(1 - q) / (p\,E[D])` attacks per day.
+        """
+        chance, middle, spread = self.draw(n, rng)
+        return np.asarray(-math.log1p(-share) / (chance * mean_days(middle, spread)))
+
+    def summary(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate what was said and what is thought now.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the central intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows ``probability``, ``median_days`` (the typical stand-down), ``mean_days`` and ``next_days`` (the next
+            one, its own luck included); columns ``prior_median, prior_low, prior_high, median, low, high, from_data,
+            status``.
+        """
+        if not 0 < prob < 1:
+            raise OptionError(
+                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
+            )
+        levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+        table = {}
+        for when, chance, durations in zip(
+            ("prior_", ""), self.chance, self.durations, strict=True
+        ):
+            rng = np.random.default_rng(0)
+            middle, spread = durations.draw(_DRAWS, rng)
+            drawn = {
+                "median_days": np.exp(middle),
+                "mean_days": mean_days(middle, spread),
+                "next_days": np.exp(middle + spread * rng.standard_normal(_DRAWS)),
+            }
+            rows = [chance.quantile(np.array(levels))]
+            rows += [np.quantile(values, levels) for values in drawn.values()]
+            names = [f"{when}{name}" for name in ("median", "low", "high")]
+            table[when] = pd.DataFrame(rows, index=["probability", *drawn], columns=names)
+        found = pd.concat(table.values(), axis=1)
+        found["from_data"] = self.from_data.iloc[[0, 1, 1, 1]].to_numpy()
+        found["status"] = self.status.iloc[[0, 1, 1, 1]].to_numpy()
+        found.attrs["prob"] = prob
+        return found
+
+    def describe(self, prob: float = 0.9) -> str:
+        """Say what was assumed, what the data added, and which of the two the answer rests on.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the intervals.
+
+        Returns
+        -------
+        str
+            A few sentences.
+        """
+        noun = plural(self.label, one=True)
+        chance, days = chance_interval(self.model.probability), days_interval(self.model.duration)
+        said = (
+            f"Assumed: {_article(noun)} leads to a stand-down with a probability of {_percents(*chance)}, and a "
+            f"stand-down lasts {words_of(*days, 'days')} ({percent(self.model.prob)} intervals)."
+        )
+        known = self.led + self.did_not
+        if not known and not self.n_pauses:
+            return f"{said} No data were used: both are assumptions."
+        rows = self.summary(prob).to_dict("index")
+        p, next_days = rows["probability"], rows["next_days"]
+        share = self.from_data
+        return (
+            f"{said} Of {counted(known, noun)} with a known outcome, {number(self.led, 6)} came before a stand-down "
+            f"that such attacks are stated as the cause of. After that the probability is "
+            f"{_percents(p['low'], p['high'])} and the next stand-down lasts "
+            f"{interval(next_days['low'], next_days['high'], 'days')} ({percent(prob)} intervals). Of what is known, "
+            f"{percent(share['probability'])} of the first and {percent(share['duration'])} of the second come from "
+            f"the data: the probability is an {self.status['probability']}, the duration an {self.status['duration']}."
+        )
+
+    def __repr__(self) -> str:
+        prob = 0.9
+        low, high = chance_interval(self.model.probability)
+        days = words_of(*days_interval(self.model.duration), "days")
+        if self.led + self.did_not or self.n_pauses:
+            rows = self.summary(prob).to_dict("index")
+            low, high = rows["probability"]["low"], rows["probability"]["high"]
+            days = interval(rows["next_days"]["low"], rows["next_days"]["high"], "days")
+        else:  # as it was said
+            prob = self.model.prob
+        first, second = self.status["probability"], self.status["duration"]
+        status = (
+            f"both are {first}s"
+            if first == second
+            else f"the first is an {first}, the second an {second}"
+        )
+        return (
+            f"StandDownFit: {_article(plural(self.label, one=True))} leads to a stand-down with probability "
+            f"{_percents(low, high)}, which lasts {days} ({percent(prob)} intervals; {status})"
+        )
+
+
+def mean_days(middle: Floats, spread: Floats) -> Floats:
+    """Give the mean of a log-normal duration.
+
+    Parameters
+    ----------
+    middle, spread : ndarray
+        Mean and standard deviation of its logarithm.
+
+    Returns
+    -------
+    ndarray
+        Days.
+    """
+    return np.asarray(np.exp(middle + 0.5 * spread**2))
+
+
+def _require_same_end(pauses: Pauses, end: pd.Timestamp) -> None:
+    """Refuse pauses that know more, or less, than the attacks."""
+    later = [
+        pause
+        for pause in pauses
+        if pause.start_from < end and pause.start_to + pause.shortest_days * DAY > end
+    ]
+    if (pauses.as_of is not None and pauses.as_of != end) or later:
+        known = "all that is recorded" if pauses.as_of is None else f"{pauses.as_of:%Y-%m-%d}"
+        raise DataError(
+            f"the attacks end on {end:%Y-%m-%d}, but the pauses are known as of {known}. Read them as they were known "
+            f"then: before='{end:%Y-%m-%d}'."
+        )
+
+
+def _attack_days(
+    attacks: Incidents | Counts | pd.Series, trigger: str
+) -> tuple[Floats, pd.Timestamp, str, str, list[str]]:
+    """Give the days of the attacks, counted from the end of the data (negative), one for each attack."""
+    notes: list[str] = []
+    if isinstance(attacks, Incidents):
+        table = attacks.table
+        if trigger == "lethal attack":
+            unknown = int(table["killed"].isna().sum())
+            if unknown:
+                notes.append(
+                    f"{counted(unknown, 'attack')} with an unknown death toll were not counted as lethal."
+                )
+            table = table[table["killed"] > 0]
+        uncertain = int((table["date_start"] != table["date_end"]).sum())
+        if uncertain:
+            notes.append(
+                f"{counted(uncertain, 'attack')} with uncertain dates were placed on their first day."
+            )
+        end = attacks.window.end
+        dates = pd.DatetimeIndex(table["date_start"]).normalize()
+        days = np.asarray((dates - end) / DAY, dtype=float)
+        return np.sort(days), end, attacks.label, attacks.rule, notes
+    if trigger == "lethal attack":
+        raise DataError(
+            "counts do not say which attacks were lethal. Pass incidents, or counts of the lethal attacks with "
+            "trigger='attack'."
+        )
+    counts = as_counts(attacks)
+    if not np.allclose(counts.bin_days, 1.0):
+        raise DataError(
+            f"the counts have bins of {counts.bin_days[0]:g} days; stand-downs are linked to attacks day by day. "
+            "Pass the incidents, or incidents.counts('1D')."
+        )
+    days = np.asarray((counts.bin_starts - counts.end) / DAY, dtype=float)
+    number_of = np.nan_to_num(counts.to_numpy(dtype=float)).astype(int)
+    return np.repeat(days, number_of), counts.end, counts.label, counts.rule, notes
+
+
+def _percents(low: float, high: float) -> str:
+    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

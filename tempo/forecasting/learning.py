@@ -1,0 +1,138 @@
+"""What a scenario learns from the days before it begins: the rate, the kinds, and how many attacks kill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tempo.data.counts import Counts
+from tempo.data.incidents import Incidents
+from tempo.data.rounding import number
+from tempo.data.window import DAY
+from tempo.errors import ScenarioError
+from tempo.forecasting.laws import Chance, GammaRate, Kinds
+
+__all__ = ["learned_kinds", "learned_lethality", "learned_rate"]
+
+_JEFFREYS = 0.5  # what the Jeffreys prior adds to a number of events
+
+
+def learned_rate(
+    series: Sequence[Counts], until: pd.Timestamp, base_days: int | None = None
+) -> GammaRate:
+    """Learn a rate from earlier days, with the Jeffreys prior.
+
+    Parameters
+    ----------
+    series : sequence of Counts
+        Daily counts, one for each draw of uncertain dates; their mean number counts.
+    until : pandas.Timestamp
+        Only days before this one are used.
+    base_days : int, optional
+        Only so many of them; all when left out.
+
+    Returns
+    -------
+    GammaRate
+        With where it comes from.
+
+    Raises
+    ------
+    ScenarioError
+        If no such day was observed.
+
+    Examples
+    --------
+    >>> from tempo.data.counts import as_counts
+    >>> days = pd.date_range("2020-01-01", periods=50)
+    >>> learned_rate([as_counts(pd.Series(1, index=days))], pd.Timestamp("2020-01-11")).shape
+    10.5
+    """
+    first = pd.Timestamp.min if base_days is None else until - base_days * DAY
+    earlier = [
+        one.select(np.asarray((one.bin_ends <= until) & (one.bin_starts >= first)))
+        for one in series
+    ]
+    days = float(earlier[0].exposure.sum()) if len(earlier[0]) else 0.0
+    if days < 1:
+        raise ScenarioError(
+            f"the story may begin on {until:%Y-%m-%d}, before which there are no observed days from which to learn the "
+            "earlier rate. Give a later onset, or more past."
+        )
+    events = float(np.mean([one.events for one in earlier]))
+    words = f"{number(events)} in the {number(days, 3)} observed days before {until:%Y-%m-%d}"
+    learned = "past" if base_days is None else str(base_days)
+    return GammaRate(_JEFFREYS + events, days, words, learned)
+
+
+def learned_kinds(past: Incidents, until: pd.Timestamp) -> Kinds:
+    """Learn the shares of the kinds from earlier attacks.
+
+    Parameters
+    ----------
+    past : Incidents
+        Attacks with a column ``kind``.
+    until : pandas.Timestamp
+        Only attacks that certainly came before this day are used.
+
+    Returns
+    -------
+    Kinds
+        Dirichlet with half an attack for each kind besides those seen, and half an attack for "other", which holds
+        every kind that was not seen before.
+
+    Raises
+    ------
+    ScenarioError
+        If no kind is known.
+    """
+    rows = past.table[past.table["date_end"] < until]
+    seen = rows["kind"].dropna().value_counts().sort_index() if "kind" in rows else pd.Series()
+    if not len(seen):
+        raise ScenarioError(
+            f"of no attack before {until:%Y-%m-%d} is the kind known, so their shares cannot be learned. Give the "
+            "shares, or leave kinds out."
+        )
+    number_of = {str(name): float(n) + _JEFFREYS for name, n in seen.items()}
+    number_of.setdefault("other", _JEFFREYS)
+    return Kinds(tuple(number_of), tuple(number_of.values()), learned="past")
+
+
+def learned_lethality(past: Incidents, until: pd.Timestamp) -> Chance:
+    """Learn how probable it is that an attack kills anyone.
+
+    Parameters
+    ----------
+    past : Incidents
+        Attacks with a column ``killed``; ``killed_low`` and ``killed_high`` are looked at too.
+    until : pandas.Timestamp
+        Only attacks that certainly came before this day are used.
+
+    Returns
+    -------
+    Chance
+        Beta posterior under the Jeffreys prior. Attacks of which it is not known whether they killed are left out.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such column.
+    """
+    if "killed" not in past.table:
+        raise ScenarioError(
+            "lethality is to be learned from the past, but the incidents have no column 'killed'. Add it, or give an "
+            "interval such as '10-30 %'."
+        )
+    rows = past.table[past.table["date_end"] < until]
+    best = rows["killed"].to_numpy(dtype=float, na_value=np.nan)
+    low, high = (
+        np.where(np.isnan(end), best, end)
+        for end in (
+            rows[name].to_numpy(dtype=float, na_value=np.nan) if name in rows else best
+            for name in ("killed_low", "killed_high")
+        )
+    )
+    killed, not_killed = float((low > 0).sum()), float((high == 0).sum())
+    return Chance(killed + _JEFFREYS, not_killed + _JEFFREYS, family="beta", learned="past")

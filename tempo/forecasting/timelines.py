@@ -1,0 +1,225 @@
+"""From the levels of a draw to what it says on each day: when phases begin and end, and what holds in each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.window import DAY
+from tempo.errors import ScenarioError
+from tempo.forecasting.continuations import Continued
+from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, Spread
+from tempo.forecasting.phases import Phase
+from tempo.forecasting.stories import Story
+
+__all__ = ["layout", "tell"]
+
+type Floats = NDArray[np.float64]
+type Key = tuple[int, str]
+type _Level = Callable[[int, str], Floats]
+
+#: Columns that every scenario has, so that the draws of a simple one do not depend on what others hold.
+_LEAST = 4
+
+
+def layout(
+    phases: Sequence[Phase], half_life: Length | None, dispersion: Spread | None
+) -> tuple[dict[Key, slice], int]:
+    """Say which column of the levels belongs to which uncertain quantity.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        The story.
+    half_life, dispersion : Length, Spread or None
+        What holds for the whole story.
+
+    Returns
+    -------
+    columns : dict of (phase, quantity) to slice
+        The first rate, then rate, onset and duration of each later phase, then everything else.
+    width : int
+        How many columns there are.
+
+    Examples
+    --------
+    >>> columns, width = layout([Phase("earlier"), Phase("later")], None, None)
+    >>> list(columns), width
+    ([(0, 'rate'), (1, 'rate'), (1, 'onset'), (1, 'duration')], 4)
+    """
+    sizes: dict[Key, int] = {(0, "rate"): 1}
+    for i in range(1, len(phases)):
+        sizes |= {(i, "rate"): 1, (i, "onset"): 1, (i, "duration"): 1}
+    for i, phase in enumerate(phases):
+        if isinstance(phase.rate, Multiple) and phase.rate.base is not None:
+            sizes[i, "base"] = 1
+        if phase.breakdown is not None:
+            sizes |= {(i, "breakdown chance"): 1, (i, "breakdown time"): 1}
+        if phase.branching is not None:
+            sizes[i, "branching"] = 1
+        if isinstance(phase.lethality, Chance):
+            sizes[i, "lethality"] = 1
+        if isinstance(phase.kinds, Kinds):
+            sizes[i, "kinds"] = len(phase.kinds.names)
+    if half_life is not None:
+        sizes[-1, "half-life"] = 1
+    if dispersion is not None:
+        sizes[-1, "dispersion"] = 1
+    columns, at = {}, 0
+    for key, size in sizes.items():
+        columns[key] = slice(at, at + size)
+        at += size
+    return columns, max(at, _LEAST)
+
+
+def tell(
+    phases: Sequence[Phase],
+    half_life: Length | None,
+    dispersion: Spread | None,
+    levels: Floats,
+    days: pd.DatetimeIndex,
+) -> Story:
+    """Tell what each draw says about each day.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        The story; the first phase holds wherever no other does.
+    half_life, dispersion : Length, Spread or None
+        What holds for the whole story.
+    levels : ndarray, shape (draws, width)
+        Between 0 and 1.
+    days : pandas.DatetimeIndex, length n
+        Days.
+
+    Returns
+    -------
+    Story
+        Rates, and whatever else the story holds.
+    """
+    columns, width = layout(phases, half_life, dispersion)
+    if levels.ndim != 2 or levels.shape[1] < width:
+        raise ScenarioError(
+            f"the levels have shape {levels.shape}; this story has {width} columns. Take them from its draw method."
+        )
+
+    def level(phase: int, quantity: str) -> Floats:
+        return np.asarray(levels[:, columns[phase, quantity].start])
+
+    first = _first_rate(phases[0], level, days)
+    shape = (len(levels), len(days))
+    source = phases[0].rate
+    holds = _holding(phases, level, days, shape)
+
+    rate = np.array(np.broadcast_to(first, shape))
+    for i, phase in enumerate(phases[1:], 1):
+        value = _later_rate(phase, i, level, first)
+        if value is not None:
+            rate = np.where(holds == i, value, rate)
+    if any(phase.then == "end" for phase in phases):
+        rate = np.where(holds < 0, 0.0, rate)
+
+    def by_phase(quantity: str, start: Floats | None) -> Floats | None:
+        """Put one chance for each phase on its days; a phase without one is as the first."""
+        values = start
+        for i in range(len(phases)):
+            law = getattr(phases[i], quantity)
+            if not isinstance(law, Chance):
+                continue
+            chance = law.quantile(level(i, quantity))[:, None]
+            values = np.zeros(shape) if values is None else values
+            values = (
+                np.array(np.broadcast_to(chance, shape))
+                if i == 0
+                else np.where(holds == i, chance, values)
+            )
+        return values
+
+    contagion = None
+    decay = None if half_life is None else math.log(2) / half_life.quantile(level(-1, "half-life"))
+    spread = None if dispersion is None else dispersion.quantile(level(-1, "dispersion"))
+    if isinstance(source, Continued):
+        rows = source.rows(level(0, "rate"))
+        if source.branching is not None and source.decay is not None:
+            contagion = np.array(np.broadcast_to(source.branching[rows][:, None], shape))
+            decay = source.decay[rows]
+        if source.dispersion is not None:
+            spread = source.dispersion[rows]
+    return Story(
+        rate=rate,
+        branching=by_phase("branching", contagion),
+        decay=decay,
+        dispersion=spread,
+        shares=_shares(phases, levels, columns, holds),
+        lethal=by_phase("lethality", None),
+    )
+
+
+def _first_rate(phase: Phase, level: _Level, days: pd.DatetimeIndex) -> Floats:
+    """Give the rate of the first phase: one column, or one for each day."""
+    rate = phase.rate
+    if isinstance(rate, Continued):
+        return rate.on(level(0, "rate"), days)
+    if isinstance(rate, Multiple) and rate.base is not None:
+        own = rate.base.quantile(level(0, "base"))
+        return np.asarray(own * rate.quantile(level(0, "rate")))[:, None]
+    assert isinstance(rate, GammaRate)
+    return np.asarray(rate.quantile(level(0, "rate")))[:, None]
+
+
+def _later_rate(phase: Phase, place: int, level: _Level, first: Floats) -> Floats | None:
+    rate = phase.rate
+    if isinstance(rate, Multiple):
+        start = first if rate.base is None else rate.base.quantile(level(place, "base"))[:, None]
+        return np.asarray(start * rate.quantile(level(place, "rate"))[:, None])
+    if isinstance(rate, GammaRate):
+        return np.asarray(rate.quantile(level(place, "rate")))[:, None]
+    return None
+
+
+def _holding(
+    phases: Sequence[Phase], level: _Level, days: pd.DatetimeIndex, shape: tuple[int, int]
+) -> NDArray[np.int8]:
+    """Say which phase holds on each day of each draw; -1 after the end of a story that ends."""
+    holds = np.zeros(shape, dtype=np.int8)
+    if len(phases) == 1:
+        return holds
+    origin = phases[1].onset[0] if isinstance(phases[1].onset, tuple) else days[0]
+    day = np.asarray((days - origin) / DAY, dtype=float)[None, :]
+    ends = np.zeros((shape[0], 1))
+    for i, phase in enumerate(phases[1:], 1):
+        if isinstance(phase.onset, tuple):
+            first, stop = ((end - origin) / DAY for end in phase.onset)
+            begins = first + np.floor(level(i, "onset") * (stop - first))[:, None]
+        else:
+            begins = ends
+        lasts = np.full(shape[0], np.inf)
+        if phase.duration is not None:
+            lasts = phase.duration.quantile(level(i, "duration"))
+        if phase.breakdown is not None:
+            chance = phase.breakdown.chance.quantile(level(i, "breakdown chance"))
+            broken = np.log1p(-level(i, "breakdown time")) / np.log1p(-chance)
+            lasts = np.minimum(lasts, broken * phase.breakdown.days)
+        ends = begins + lasts[:, None]
+        holds[day >= begins] = i
+        holds[day >= ends] = -1 if phase.then == "end" else 0
+    return holds
+
+
+def _shares(
+    phases: Sequence[Phase], levels: Floats, columns: dict[Key, slice], holds: NDArray[np.int8]
+) -> Floats | None:
+    shares: Floats | None = None
+    for i, phase in enumerate(phases):
+        if not isinstance(phase.kinds, Kinds):
+            continue
+        mine = phase.kinds.quantile(levels[:, columns[i, "kinds"]])[:, None, :]
+        if shares is None:
+            shares = np.array(np.broadcast_to(mine, (*holds.shape, mine.shape[2])))
+        else:
+            shares = np.where((holds == i)[:, :, None], mine, shares)
+    return shares

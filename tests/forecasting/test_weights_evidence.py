@@ -1,0 +1,521 @@
+"""Evidence of whole stories, judged by a loop over draws and days that is written out, and by closed forms."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+from tempo.data.counts import as_counts
+from tempo.data.incidents import Incidents
+from tempo.data.window import Window
+from tempo.errors import ScenarioError
+from tempo.forecasting.day_effect import bunching, day_effect
+from tempo.forecasting.evidence import account_of
+from tempo.forecasting.free_rate import HAZARDS, MEANS, SHAPE, _filtered, free_evidence
+from tempo.forecasting.judged import record_of
+from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.stories import Story
+from tempo.forecasting.weighing import weigh
+from tempo.models.changepoints import Changepoints
+from tempo.models.constant import ConstantRate
+
+CELLS = 8
+START = pd.Timestamp("2020-01-01")
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A story with eight equally probable draws, whose numbers are written down."""
+
+    name: str
+    parts: dict
+    kinds: tuple[str, ...] = ()
+    since: pd.Timestamp | None = None
+    learned_until: pd.Timestamp | None = None
+    steady: None = None
+    deaths: object = None
+    continues_fit: bool = False
+
+    def draw(self, draws, rng):
+        return (np.arange(draws) % CELLS + 0.5)[:, None] / CELLS
+
+    def story(self, levels, days):
+        cell = (levels[:, 0] * CELLS).astype(int)
+        place = np.asarray((days - START) / pd.Timedelta("1D"), dtype=int)
+        parts = {}
+        for key, value in self.parts.items():
+            parts[key] = value[cell] if value.ndim == 1 else value[cell][:, place]
+        return Story(**parts)
+
+
+def told(name, rng, n, *, branching=False, dispersion=False, kinds=(), lethal=False):
+    parts = {"rate": rng.gamma(2, 0.15, size=(CELLS, n))}
+    if branching:
+        parts["branching"] = rng.uniform(0, 0.8, size=(CELLS, n))
+        parts["decay"] = rng.uniform(0.1, 1.5, size=CELLS)
+    if dispersion:
+        parts["dispersion"] = rng.uniform(0.2, 2, size=CELLS)
+    if kinds:
+        parts["shares"] = rng.dirichlet(np.ones(len(kinds)), size=(CELLS, n))
+    if lethal:
+        parts["lethal"] = rng.uniform(0.1, 0.9, size=(CELLS, n))
+    return Told(name, parts, tuple(kinds))
+
+
+def slow(story, values, exposure, first, by_kind=None, tolls=None):
+    """Log-probability up to each judged day of each draw: everything written out, nothing recursive."""
+    n = len(values)
+    out = np.zeros((CELLS, n - first + 1))
+    for d in range(CELLS):
+        rate = story.parts["rate"][d]
+        seen = values.astype(float).copy()
+        for t in range(first, n):
+            mean = rate[t]
+            if "branching" in story.parts:
+                decay = story.parts["decay"][d]
+                h = lambda k: (1 - np.exp(-decay)) * np.exp(-decay * (k - 1))  # noqa: E731, B023
+                mean += story.parts["branching"][d, t] * sum(h(t - s) * seen[s] for s in range(t))
+            term = 0.0
+            if exposure[t] > 0:
+                m = exposure[t] * mean
+                if "dispersion" in story.parts:
+                    size = 1 / story.parts["dispersion"][d]
+                    term = stats.nbinom.logpmf(values[t], size, size / (size + m))
+                else:
+                    term = stats.poisson.logpmf(values[t], m)
+                if by_kind is not None and "shares" in story.parts:
+                    for k, number in enumerate(by_kind[t]):
+                        term += number * np.log(story.parts["shares"][d, t, k])
+                if tolls is not None and "lethal" in story.parts:
+                    p = story.parts["lethal"][d, t]
+                    term += tolls[t][0] * np.log(p) + tolls[t][1] * np.log(1 - p)
+            if exposure[t] < 1:
+                seen[t] += (1 - exposure[t]) * mean
+            out[d, t - first + 1] = out[d, t - first] + term
+    return out
+
+
+@pytest.mark.parametrize("branching", [False, True])
+@pytest.mark.parametrize("dispersion", [False, True])
+def test_evidence_is_that_of_the_written_out_loop(branching, dispersion):
+    rng = np.random.default_rng(3)
+    values = rng.poisson(0.6, size=40).astype(float)
+    values[[22, 23, 30]] = np.nan
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=40)))
+    exposure = np.where(np.isnan(values), 0.0, 1.0)
+    stories = [
+        told("full", rng, 40, branching=branching, dispersion=dispersion),
+        told("plain", rng, 40),
+    ]
+    weights = weigh(past, stories, since=START + pd.Timedelta("12D"), rng=1)
+    expected = [
+        special.logsumexp(slow(s, np.nan_to_num(values), exposure, 12), axis=0) - np.log(CELLS)
+        for s in stories
+    ]
+    for k, name in enumerate(("full", "plain")):
+        assert weights.log_evidence[name] == pytest.approx(expected[k][-1], abs=1e-9)
+    odds = special.softmax(np.column_stack(expected) + np.log(0.5), axis=1)
+    np.testing.assert_allclose(weights.history(), odds, atol=1e-9)
+
+
+def marked(rng, n=60, events=45, uncertain=0):
+    day = np.sort(rng.integers(0, n, events))
+    table = pd.DataFrame({"date_start": START + pd.to_timedelta(day, unit="D")})
+    table["date_end"] = table["date_start"]
+    table["date_precision"] = "day"
+    for i in range(uncertain):
+        table.loc[i * 3 + 20, "date_end"] = table.loc[i * 3 + 20, "date_start"] + pd.Timedelta("2D")
+        table.loc[i * 3 + 20, "date_precision"] = "days"
+    table["kind"] = rng.choice(["rocket", "mortar", None], size=events, p=[0.5, 0.4, 0.1])
+    table["killed"] = rng.choice([0.0, 2.0, np.nan], size=events, p=[0.5, 0.3, 0.2])
+    table["killed_low"], table["killed_high"] = table["killed"], table["killed"]
+    table.loc[10, ["killed", "killed_low", "killed_high"]] = [1, 0, 1]  # disputed: unknown
+    return Incidents(table, Window(START, START + pd.Timedelta(days=n)))
+
+
+def by_day(past, n=60):
+    table = past.table
+    day = np.asarray((table["date_start"] - START) / pd.Timedelta("1D"), dtype=int)
+    kinds, tolls, values = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    for i, d in enumerate(day):
+        values[d] += 1
+        row = table.iloc[i]
+        if row["kind"] in {"rocket", "mortar"}:
+            kinds[d, ["rocket", "mortar"].index(row["kind"])] += 1
+        if row["killed_low"] > 0:
+            tolls[d, 0] += 1
+        if row["killed_high"] == 0:
+            tolls[d, 1] += 1
+    return values, kinds, tolls
+
+
+def test_kinds_and_deaths_judge_attack_by_attack_and_the_unknown_does_not():
+    rng = np.random.default_rng(8)
+    past = marked(rng)
+    values, kinds, tolls = by_day(past)
+    assert 0 < kinds.sum() < values.sum()
+    assert 0 < tolls.sum() < values.sum()
+    full = told("full", rng, 60, branching=True, kinds=("rocket", "mortar"), lethal=True)
+    silent = told("silent", rng, 60)
+    weights = weigh(past, [full, silent], since=START + pd.Timedelta("15D"), rng=1)
+    run = slow(full, values, np.ones(60), 15, kinds, tolls)
+    assert weights.log_evidence["full"] == pytest.approx(
+        special.logsumexp(run[:, -1]) - np.log(CELLS), abs=1e-9
+    )
+    # The silent story expects what was seen before: each attack by the shares of all earlier ones.
+    plain = slow(silent, values, np.ones(60), 15)[:, -1]
+    urn = 0.0
+    n_kinds, n_tolls = 1 + kinds[:15].sum(axis=0), 0.5 + tolls[:15].sum(axis=0)
+    for t in range(15, 60):
+        for row, urn_counts in ((kinds[t], n_kinds), (tolls[t], n_tolls)):
+            for k in range(2):
+                for _ in range(int(row[k])):
+                    urn += np.log(urn_counts[k] / urn_counts.sum())
+                    urn_counts[k] += 1
+    assert weights.log_evidence["silent"] == pytest.approx(
+        special.logsumexp(plain) - np.log(CELLS) + urn, abs=1e-9
+    )
+    assert any("of unknown kind" in note for note in weights.notes)
+    assert any("anybody died is unknown" in note for note in weights.notes)
+
+
+def test_kinds_and_deaths_move_with_the_drawn_dates():
+    past = marked(np.random.default_rng(5), uncertain=6)
+    record = record_of(
+        past, ("rocket", "mortar"), tolls=True, imputations=9, rng=np.random.default_rng(2)
+    )
+    assert len(record.series) == 9
+    for s, counts in enumerate(record.series):
+        unknown = counts.to_numpy() - record.by_kind[s].sum(axis=1)
+        assert (unknown >= 0).all()
+        assert (record.deadly[s] + record.harmless[s] <= counts.to_numpy()).all()
+    assert record.by_kind.std(axis=0).max() > 0  # they move
+    same = past.imputed_counts("1D", 9, np.random.default_rng(2))
+    for one, other in zip(record.series, same, strict=True):
+        assert one.tolist() == other.tolist()
+
+
+def test_kinds_that_nobody_named_are_refused_or_held_by_other():
+    rng = np.random.default_rng(1)
+    past = marked(rng)
+    some = told("some", rng, 60, kinds=("rocket", "drone"))
+    with pytest.raises(ScenarioError, match="'mortar'"):
+        weigh(past, [some, told("plain", rng, 60)])
+    with pytest.raises(ScenarioError, match="same kinds"):
+        weigh(past, [some, told("others", rng, 60, kinds=("rocket", "mortar"))])
+    with pytest.raises(ScenarioError, match="Pass the incidents"):
+        weigh(past.counts("1D"), [some, told("plain", rng, 60)])
+    held = told("held", rng, 60, kinds=("rocket", "other"))
+    weights = weigh(past, [held, told("plain", rng, 60)], rng=1)
+    assert weights._judged.by_kind[0].sum(axis=0).tolist() == [
+        (past.table["kind"] == "mortar").sum(), (past.table["kind"] == "rocket").sum()
+    ]  # fmt: skip
+
+
+def test_history_of_a_full_story_is_what_weighing_each_earlier_past_gives():
+    rng = np.random.default_rng(12)
+    past = marked(rng)
+    stories = [
+        told("a", rng, 60, branching=True, dispersion=True, kinds=("rocket", "mortar"), lethal=True),
+        told("b", rng, 60, branching=True),
+    ]  # fmt: skip
+    history = weigh(past, stories, since="2020-01-10", rng=1).history()
+    for date in history.index[[1, 7, 30, -1]]:
+        then = weigh(past.before(date), stories, since="2020-01-10", rng=1)
+        np.testing.assert_allclose(history.loc[date], then.probabilities, atol=1e-10)
+
+
+def test_a_day_that_is_left_out_does_not_judge_and_still_excites():
+    rng = np.random.default_rng(4)
+    values = rng.poisson(0.5, 30)
+    values[20] = 3
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=30)))
+    full, plain = told("full", rng, 30, branching=True), told("plain", rng, 30)
+    weights = weigh(past, [full, plain], since="2020-01-06", rng=1)
+    table = weights.without("2020-01-21")
+
+    def left_out(story):
+        run = slow(story, values, np.ones(30), 5)
+        steps = np.diff(run, axis=1)
+        steps[:, 20 - 5] = 0.0
+        return special.logsumexp(steps.sum(axis=1)) - np.log(CELLS)
+
+    odds = special.softmax([left_out(full), left_out(plain)])
+    np.testing.assert_allclose(table.iloc[2], odds, atol=1e-9)
+    np.testing.assert_allclose(table.iloc[1], weights.history().loc["2020-01-21"])
+    np.testing.assert_allclose(table.iloc[3], weights.probabilities)
+    assert "no fair evidence" in table.attrs["why"]
+    quiet = as_counts(pd.Series(np.zeros(30, dtype=int), index=pd.date_range(START, periods=30)))
+    with pytest.raises(ScenarioError, match="no attack"):
+        weigh(quiet, [full, plain], rng=1).without()
+    with pytest.raises(ScenarioError, match="not among the days"):
+        weights.without("2020-01-02")
+
+
+def test_no_day_judges_a_fit_that_has_seen_it():
+    rng = np.random.default_rng(4)
+    past = as_counts(pd.Series(rng.poisson(0.4, 100), index=pd.date_range(START, periods=100)))
+    calm = Scenario.every("2-4 days", name="calm")
+    jump = Scenario.escalation(past, onset="40D")
+    now = Scenario.continuation(ConstantRate().fit(past, rng=1))
+    assert not len(weigh(past, [calm, jump, now], rng=1).counts)
+    then = Scenario.continuation(ConstantRate().fit(past.iloc[:80], rng=1))
+    weights = weigh(past, [calm, jump, then], rng=1)
+    assert weights.since == past.index[80]
+    with pytest.raises(ScenarioError, match="has used the days before"):
+        weigh(past, [calm, then], since="2020-02-01", rng=1)
+    earlier = weigh(past, [calm, jump], since="2020-02-01", rng=1)
+    assert earlier.scenarios[1] == jump.about(past, until="2020-02-01")
+    assert weigh(past, [calm, jump], rng=1).since == jump.since
+
+
+def test_a_scenario_that_the_data_rule_out_is_worth_nothing_and_still_answers():
+    rng = np.random.default_rng(4)
+    values = rng.poisson(0.4, 30)
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=30)))
+    over = Told("over", {"rate": np.zeros((CELLS, 90))})
+    open_ = told("open", rng, 90)
+    weights = weigh(past, [over, open_], rng=1)
+    assert weights.probabilities["over"] == 0
+    assert weights.history().iloc[-1]["over"] == 0
+    assert weights.bayes_factor.loc["open", "over"] == np.inf
+    assert weights.bayes_factor.loc["over", "over"] == 1
+    assert "more than 1,000,000 times" in weights.words()
+    assert weights.outlooks("30D", draws=100)["over"].totals().sum() == 0
+    assert weights.outlook("30D", draws=100).totals().sum() > 0
+    assert weights.indicators("30D")["probability"]["over"].max() == 0
+    assert weights.sensitivity(since=[], overdispersion=[]).notna().all().all()
+    with pytest.raises(ScenarioError, match="impossible under each"):
+        weigh(past, [over, Told("never", {"rate": np.zeros((CELLS, 90))})], rng=1)
+
+
+# -- much data ---------------------------------------------------------------------------------------------------
+
+
+def test_much_data_are_weighed_as_exactly_as_few():
+    """A jump of unknown size on a known day, 300 days, 900 attacks: quadrature against draws moved to the data."""
+    rng = np.random.default_rng(6)
+    values = rng.poisson(np.r_[np.full(150, 2.0), np.full(150, 5.0)])
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=300)))
+    jump = Scenario.escalation(past.iloc[:200], (1.5, 8), onset="2020-05-30", name="jump")
+    steady = Scenario.every((0.001, 1000.0), name="steady")
+    weights = weigh(past, [jump, steady], rng=2)
+    account = weights._accounts[0]
+    assert account.effective_draws > 500
+    y = values[150:]
+    z = np.linspace(-6, 6, 20_001)
+    w = np.exp(-0.5 * z**2) * (z[1] - z[0])
+    sd = (np.log(8) - np.log(1.5)) / (2 * stats.norm.ppf(0.95))
+    factor = np.exp((np.log(8) + np.log(1.5)) / 2 + sd * z)
+    a, b = jump.rate.shape, jump.rate.rate_days
+    logs = (
+        np.log(w) - 0.5 * np.log(2 * np.pi) + y.sum() * np.log(factor)
+        - special.gammaln(y + 1).sum() + a * np.log(b) - special.gammaln(a)
+        + special.gammaln(a + y.sum()) - (a + y.sum()) * np.log(b + len(y) * factor)
+    )  # fmt: skip
+    assert weights.log_evidence["jump"] == pytest.approx(special.logsumexp(logs), abs=0.05)
+    # The steady rate is drawn from its posterior, which is a Gamma distribution.
+    law = stats.gamma(steady.rate.shape + y.sum(), scale=1 / (steady.rate.rate_days + len(y)))
+    assert weights._accounts[1].effective_draws == pytest.approx(8192)
+    found = steady.rate.quantile(weights._accounts[1].levels[:, 0])
+    assert stats.kstest(found, law.cdf).statistic < 0.01
+
+
+def test_draws_do_not_decide_where_hardly_one_agrees():
+    rng = np.random.default_rng(1)
+    past = as_counts(pd.Series(rng.poisson(9, 200), index=pd.date_range(START, periods=200)))
+    one, two = (
+        weigh(past, [Scenario.escalation(past, (2, 5), onset="90D"), Scenario.every("8-10 a day", name="s")], rng=seed)
+        for seed in (1, 2)
+    )  # fmt: skip
+    np.testing.assert_allclose(one.log_evidence, two.log_evidence, atol=0.1)
+
+
+# -- day effect --------------------------------------------------------------------------------------------------
+
+
+def test_bunched_days_read_as_escalation_until_a_day_effect_is_let_in():
+    rng = np.random.default_rng(2)
+    dispersion, mean = 6.0, 0.25
+    values = rng.poisson(rng.gamma(1 / dispersion, dispersion, size=400) * mean)
+    values[390] = 7
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=400), name="raids"))
+    stories = [
+        Scenario.every("3-6 days", name="calm"),
+        Scenario.escalation(past, (2, 6), onset="30D"),
+    ]
+    plain = weigh(past, stories, rng=1)
+    spread = weigh(past, stories, overdispersion="learn", rng=1)
+    assert (
+        plain.bayes_factor.loc["escalation", "calm"]
+        > 2 * spread.bayes_factor.loc["escalation", "calm"]
+    )
+    assert any("overdispersion='learn'" in note for note in plain.notes)
+    assert not any("share days" in note for note in spread.notes)
+    assert not plain.check_days()["passed"].any()
+    assert spread.check_days()["passed"].all()
+    values = spread._accounts[0].dispersion
+    low, high = np.quantile(values, [0.05, 0.95])
+    assert low < dispersion < high
+
+
+def test_the_learned_dispersion_is_the_posterior_on_a_grid():
+    rng = np.random.default_rng(9)
+    past = as_counts(
+        pd.Series(rng.negative_binomial(2, 0.7, 56), index=pd.date_range(START, periods=56))
+    )
+    found = day_effect("learn", [past]).values
+    average = (past.sum() + 0.5) / 56.5
+    grid = np.geomspace(1e-3, 50, 121)
+    logs = []
+    for phi in grid:
+        total = stats.norm.logpdf(np.log(phi), np.log(0.5), np.log(10) / stats.norm.ppf(0.95))
+        for block in (past.to_numpy()[:28], past.to_numpy()[28:]):
+            rates = average * np.geomspace(0.1, 10, 41)
+            total += special.logsumexp(
+                [stats.nbinom.logpmf(block, 1 / phi, 1 / (1 + phi * r)).sum() for r in rates]
+            )
+        logs.append(total)
+    mass = np.cumsum(special.softmax(logs))
+    for level in (0.1, 0.5, 0.9):
+        assert np.log(np.quantile(found, level)) == pytest.approx(
+            np.log(grid[np.searchsorted(mass, level)]), abs=0.1
+        )
+
+
+def test_the_check_for_bunching_is_calibrated_when_days_are_independent():
+    rng = np.random.default_rng(5)
+    rates = np.array([[0.1] * 40 + [0.6] * 20])
+    tails = [
+        bunching(rng.poisson(rates[0]).astype(float), rates, np.ones(1), rng)[2] for _ in range(100)
+    ]
+    assert np.mean(np.array(tails) < 0.1) < 0.18
+    assert np.mean(np.array(tails) < 0.5) > 0.3  # it is no constant either
+
+
+@pytest.mark.parametrize("wrong", [(1, 0.1), (0, 1), "lern", (1,), 3, (0.1, np.nan)])
+def test_a_day_effect_that_cannot_be(wrong):
+    past = as_counts(pd.Series([0, 1] * 10, index=pd.date_range(START, periods=20)))
+    with pytest.raises(ScenarioError, match="overdispersion"):
+        weigh(
+            past,
+            [Scenario.every("1-2 weeks", name="a"), Scenario.every("3-6 days", name="b")],
+            overdispersion=wrong,
+        )
+
+
+# -- the free rate -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hazard", [1 / 50, 1 / 10])
+def test_the_free_rate_is_that_of_the_exact_changepoints(hazard):
+    rng = np.random.default_rng(1)
+    values = np.r_[rng.poisson(0.2, 60), rng.poisson(2.5, 30)].astype(float)
+    out = np.empty(90)
+    _filtered(values, np.ones(90), 0.7, 2.0, hazard, out)
+    fit = Changepoints(hazard=hazard, rate_prior=(0.7, 2.0)).fit(
+        pd.Series(values, index=pd.date_range(START, periods=90))
+    )
+    assert out[-1] == pytest.approx(fit.log_evidence, abs=1e-9)
+
+
+def test_the_free_rate_by_enumeration_with_gaps():
+    values, exposure = np.array([1.0, 0, 3, 0, 2]), np.array([1.0, 0.5, 1, 0, 1])
+    total = []
+    for mean in MEANS:
+        for hazard in HAZARDS:
+            rate = SHAPE / mean
+            for mask in range(16):
+                cuts = [bool(mask >> i & 1) for i in range(4)]
+                if hazard:
+                    log = sum(np.log(hazard) if c else np.log1p(-hazard) for c in cuts)
+                else:
+                    log = -np.inf if any(cuts) else 0.0
+                start = 0
+                for end in [*(i + 1 for i in range(4) if cuts[i]), 5]:
+                    y, e = values[start:end], exposure[start:end]
+                    log += (
+                        special.xlogy(y, e).sum() - special.gammaln(y + 1).sum() + SHAPE * np.log(rate)
+                        - special.gammaln(SHAPE) + special.gammaln(SHAPE + y.sum())
+                        - (SHAPE + y.sum()) * np.log(rate + e.sum())
+                    )  # fmt: skip
+                    start = end
+                total.append(log)
+    expected = special.logsumexp(total) - np.log(len(MEANS) * len(HAZARDS))
+    assert free_evidence(values, exposure)[-1] == pytest.approx(expected, abs=1e-10)
+
+
+def test_none_of_the_scenarios_explains_what_neither_foresaw():
+    values = np.r_[np.zeros(40), np.full(15, 6), np.zeros(40)].astype(int)
+    past = as_counts(pd.Series(values, index=pd.date_range(START, periods=95), name="raid"))
+    stories = [Scenario.every("1-2 weeks", name="calm"), Scenario.every("1-3 a day", name="busy")]
+    weights = weigh(past, stories, rng=1)
+    assert not weights.explained
+    assert weights.notes[0].startswith("None of your scenarios explains this")
+    assert "None of your scenarios" in weights.words()
+    assert "none of the scenarios explains" in repr(weights)
+    calm = weigh(past.iloc[:40], stories, rng=1)
+    assert calm.explained
+    assert "None of your" not in calm.words()
+
+
+@pytest.mark.slow
+def test_a_true_scenario_is_seldom_called_unexplained():
+    rng = np.random.default_rng(3)
+    days = pd.date_range(START, periods=80)
+    base = as_counts(pd.Series([0, 0, 1, 0] * 30, index=pd.date_range("2019-09-03", periods=120)))
+    jump = Scenario.escalation(base, (2, 6), onset=("2020-01-10", "2020-02-20"), name="jump")
+    calm = Scenario.every("3-8 days", name="calm")
+    missed = 0
+    for i in range(120):
+        truth = jump if i % 2 else calm
+        levels = truth.draw(64, rng)[[int(rng.integers(64))]]
+        past = as_counts(pd.Series(rng.poisson(truth.story(levels, days).rate[0]), index=days))
+        missed += not weigh(past, [calm, jump], since=START, rng=rng).explained
+    assert missed <= 6  # 5 %, which Markov's inequality promises on average
+
+
+def test_one_account_at_a_time_is_what_weigh_puts_together():
+    rng = np.random.default_rng(4)
+    past = as_counts(pd.Series(rng.poisson(0.4, 30), index=pd.date_range(START, periods=30)))
+    story = told("x", rng, 30, branching=True)
+    record = record_of(past, (), tolls=False, imputations=1, rng=rng)
+    judged = record.judged(START, None, None)
+    account = account_of(story, judged, rng)
+    assert account.log_evidence[-1] == pytest.approx(
+        weigh(past, [story, told("y", rng, 30)], rng=1).log_evidence["x"], abs=1e-12
+    )
+
+
+def test_uncertain_dates_are_averaged_over_as_they_were_drawn():
+    """Series that are alike are weighed once, by their number: the same as weighing each and averaging."""
+    rng = np.random.default_rng(6)
+    past = marked(rng, uncertain=3)
+    stories = [
+        told("a", rng, 60, branching=True, kinds=("rocket", "mortar"), lethal=True),
+        told("b", rng, 60, branching=True),
+        Scenario.every("1-3 days", name="c"),
+    ]
+    since = START + pd.Timedelta("15D")
+    weights = weigh(past, stories, since=since, imputations=15, rng=3)
+    assert 1 < len(weights._judged.counts) < 15
+    dates, _ = np.random.default_rng(3).spawn(2)
+    record = record_of(past, ("mortar", "rocket"), tolls=True, imputations=15, rng=dates)
+    for story in stories:
+        logs = []
+        for s in range(15):
+            one = dataclasses.replace(
+                record,
+                series=record.series[s : s + 1],
+                by_kind=record.by_kind[s : s + 1],
+                deadly=record.deadly[s : s + 1],
+                harmless=record.harmless[s : s + 1],
+            )
+            judged = one.judged(since, None, None)
+            logs.append(account_of(story, judged, np.random.default_rng(1)).log_evidence[-1])
+        expected = special.logsumexp(logs) - np.log(15)
+        assert weights.log_evidence[story.name] == pytest.approx(expected, abs=1e-9)
