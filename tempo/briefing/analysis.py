@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ from tempo.errors import (
     TempoWarning,
     UndecidedRowsWarning,
 )
+from tempo.forecasting.impact_days import LostDays
+from tempo.forecasting.impact_elicited import chance_interval
+from tempo.forecasting.impact_pauses import Pauses
+from tempo.forecasting.impact_standdown import StandDown
 from tempo.forecasting.outlook import Outlook, forecast
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
@@ -86,6 +91,9 @@ class Analysis:
         How deadly the attacks are; ``None`` where no death toll is known. The forecasts then hold deaths.
     verdict : Verdict or None
         Contagion against regime change; ``None`` where it could not be weighed.
+    lost : (LostDays, tuple of LostDays) or None
+        Operating days lost, and the same with half and twice the probability of a stand-down; ``None`` where nothing
+        was said of them.
     checks : pandas.DataFrame
         ``model, check, statistic, threshold, passed, meaning, blocking``.
     record : Record
@@ -113,6 +121,7 @@ class Analysis:
     mixture: Outlook
     lethality: LethalityFit | None
     verdict: Verdict | None
+    lost: tuple[LostDays, tuple[LostDays, ...]] | None
     checks: pd.DataFrame
     record: Record
     rules: pd.DataFrame | None
@@ -158,6 +167,8 @@ def analyse(
     prob: float = 0.9,
     incidents: Incidents | None = None,
     rules: Mapping[str, str] | None = None,
+    stand_down: StandDown | None = None,
+    pauses: Pauses | None = None,
     method: Method = "laplace",
     draws: int = 10_000,
     rng: RNGLike = 7,
@@ -184,6 +195,10 @@ def analyse(
         All rows before the counting rule was applied; needed to answer again under other rules.
     rules : mapping of str to str, optional
         Other counting rules by name; `default_rules` when left out.
+    stand_down : StandDown, optional
+        What an attack may do to operations; nothing is said of operations when left out.
+    pauses : Pauses, optional
+        Documented pauses, from which the stand-downs are learned.
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
@@ -213,7 +228,7 @@ def analyse(
     whole = f"{days}D"
     past, cut = _as_of(past, as_of)
     randomness = resolve(rng)
-    streams = spawn(randomness.generator, 8)
+    streams = spawn(randomness.generator, 9)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         tell("Counting", 0.02)
@@ -242,16 +257,14 @@ def analyse(
         if scenarios is None and prior is None:
             prior = DEFAULT_PRIOR
         weights = weigh(past, chosen, prior=prior, rng=streams[2])
-        scenario_outlooks = dict(weights.outlooks(whole))
-        mixture = weights.outlook(whole)
+        scenario_outlooks = weights.outlooks(whole, lethality=lethality)
+        mixture = weights.outlook(whole, lethality=lethality)
         if lethality is not None:
-            tolls = streams[7]
-            mixture = mixture.with_deaths(lethality, tolls)
-            scenario_outlooks = {
-                name: outlook.with_deaths(lethality, tolls)
-                for name, outlook in scenario_outlooks.items()
-            }
-            outlooks["ConstantRate"] = outlooks["ConstantRate"].with_deaths(lethality, tolls)
+            outlooks["ConstantRate"] = outlooks["ConstantRate"].with_deaths(lethality, streams[7])
+        tell("Counting lost days", 0.68)
+        lost = _lost(
+            past, {**scenario_outlooks, mixture.name: mixture}, stand_down, pauses, streams[8]
+        )
     doubts = _doubts(caught)
     # Fits to parts of the past repeat the same doubts about fewer events; they are not doubts about the answer.
     with warnings.catch_warnings():
@@ -284,6 +297,7 @@ def analyse(
         mixture=mixture,
         lethality=lethality,
         verdict=verdict,
+        lost=lost,
         checks=checks,
         record=record,
         rules=table,
@@ -369,6 +383,36 @@ def _lethality(past: Incidents, rng: np.random.Generator) -> LethalityFit | None
     if not columns or not table[columns].notna().to_numpy().any():
         return None
     return Lethality().fit(past, rng=rng)
+
+
+def _lost(
+    past: Incidents,
+    outlooks: Mapping[str, Outlook],
+    stand_down: StandDown | None,
+    pauses: Pauses | None,
+    rng: np.random.Generator,
+) -> tuple[LostDays, tuple[LostDays, ...]] | None:
+    """Give the operating days lost under each scenario, and again for half and twice the probability."""
+    from tempo.forecasting.impact import impact
+
+    if stand_down is None:
+        if pauses is not None:
+            raise OptionError(
+                "pauses are given without a stand_down. Say what an attack may do to operations: "
+                "stand_down=tempo.StandDown('10-30 %', '5-30 days')."
+            )
+        return None
+    seed = int(rng.integers(2**63))
+    low, high = chance_interval(stand_down.probability)
+    said = [(low, high), (low / 2, high / 2), (min(2 * low, 0.9), min(2 * high, 0.95))]
+    models = [stand_down] + [
+        dataclasses.replace(stand_down, probability=interval) for interval in said[1:]
+    ]
+    first, *others = (
+        impact(outlooks, model.fit(past, pauses), rng=np.random.default_rng(seed))
+        for model in models
+    )
+    return first, tuple(others)
 
 
 def _record_size(daily: Counts) -> int:

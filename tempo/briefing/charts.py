@@ -11,6 +11,7 @@ from tempo.briefing.layout import Chart
 from tempo.briefing.phrases import Noun, day_span, plural
 from tempo.figures import (
     plot_forecast,
+    plot_impact,
     plot_intensity,
     plot_odds,
     plot_scenarios,
@@ -40,7 +41,8 @@ def draw_charts(analysis: Analysis) -> dict[str, Chart]:
     -------
     dict of str to Chart
         ``timeline``, ``tempo``, ``intensity`` (where a Hawkes model was fitted), ``verdict`` (where there are attacks
-        enough for one), ``severity`` (where some killed), ``odds``, ``scenarios`` and ``forecast``.
+        enough for one), ``severity`` (where some killed), ``operations`` (where stand-downs were described), ``odds``,
+        ``scenarios`` and ``forecast``.
     """
     noun = Noun.of(analysis.past.label)
     window = analysis.past.window
@@ -85,6 +87,12 @@ def draw_charts(analysis: Analysis) -> dict[str, Chart]:
         wanted["severity"] = (
             f"How many the next {noun.one} may kill.",
             lambda: plot_severity(lethality),
+        )
+    if analysis.lost is not None:
+        lost, _ = analysis.lost
+        wanted["operations"] = (
+            f"Operating days lost to stand-downs in the next {ahead} under each scenario.",
+            lambda: plot_impact(lost),
         )
     return {name: _chart(name, what, draw) for name, (what, draw) in wanted.items()}
 

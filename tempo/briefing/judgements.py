@@ -421,6 +421,14 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
             f"{active:,} of {plural(observed, 'day')}. Where they come in bunches, the chance of at least one is "
             "stated too high, and the intervals too narrow."
         )
+    weights = analysis.weights
+    if not weights.explained:
+        gap = weights.free_log_evidence - float(weights.log_evidence.max())
+        found.append(
+            f"None of the scenarios explains what was observed since {long_date(weights.since)}: a rate that is free "
+            f"to change gives it {_strength(gap)} times the probability that the best of them gives it. Their odds "
+            "compare bad explanations, and one that is better is missing."
+        )
     found += [
         f"{note} Old incidents that the source changed later are among them where it dates the change only: a lull "
         "may then be no lull."

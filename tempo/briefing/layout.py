@@ -114,8 +114,11 @@ class Section:
         A ``str`` is a paragraph, a tuple of ``str`` a list of points.
     small : bool
         Whether it is set in smaller type, as what one only looks up.
+    new_page : bool
+        Whether it begins a page.
     """
 
     title: str
     parts: tuple[Part, ...]
     small: bool = False
+    new_page: bool = False

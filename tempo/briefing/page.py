@@ -168,7 +168,12 @@ def _document(findings: Findings, paper: str, charts: dict[str, Chart]) -> dict[
 
 def _section(section: Section, charts: dict[str, Chart]) -> dict[str, Any]:
     items = [_item(part, charts) for part in section.parts]
-    return {"title": section.title, "small": section.small, "items": items}
+    return {
+        "title": section.title,
+        "small": section.small,
+        "new_page": section.new_page,
+        "items": items,
+    }
 
 
 def _item(part: Part, charts: dict[str, Chart]) -> dict[str, Any]:

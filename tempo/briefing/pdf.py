@@ -16,6 +16,8 @@ from tempo.briefing.wording import Scale, term
 from tempo.data.incidents import Incidents
 from tempo.data.window import DateLike
 from tempo.errors import BriefingError, OptionError
+from tempo.forecasting.impact_pauses import Pauses
+from tempo.forecasting.impact_standdown import StandDown
 from tempo.forecasting.scenarios import Scenario
 from tempo.randomness import RNGLike
 
@@ -62,6 +64,8 @@ def write_briefing(
     paper: Paper = "a4",
     incidents: Incidents | None = None,
     rules: Mapping[str, str] | None = None,
+    stand_down: StandDown | None = None,
+    pauses: Pauses | None = None,
     method: Method = "laplace",
     draws: int = 10_000,
     rng: RNGLike = 7,
@@ -70,8 +74,9 @@ def write_briefing(
 ) -> Briefing:
     """Write a briefing: a PDF whose every sentence, number and picture comes from the same results.
 
-    It fits a constant rate, changepoints and a Hawkes process, checks them, forecasts, weighs the scenarios, and sets
-    key judgements, confidence, assumptions, alternatives, indicators, evidence, method and sources in type. The file
+    It fits a constant rate, changepoints and a Hawkes process, checks them, forecasts, weighs the scenarios, reads how
+    deadly attacks are, weighs contagion against regime change, and sets key judgements, confidence, assumptions,
+    alternatives, indicators, deaths, operations, evidence, method and sources in type. The file
     is written whole or not at all, and a second run with the same input gives the same bytes.
 
     Parameters
@@ -103,6 +108,11 @@ def write_briefing(
     rules : mapping of str to str, optional
         Other counting rules, ``{label: rule}``. Left out: those that the columns allow (any death, a coalition death,
         ten or more munitions, any of these).
+    stand_down : StandDown, optional
+        What an attack may do to operations, such as ``tempo.StandDown("10-30 %", "5-30 days")``: the briefing then says
+        how many operating days each scenario costs. It is an assumption, and printed as one.
+    pauses : Pauses, optional
+        Documented pauses, from which the stand-downs are learned.
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
@@ -155,6 +165,8 @@ def write_briefing(
         prob=prob,
         incidents=incidents,
         rules=rules,
+        stand_down=stand_down,
+        pauses=pauses,
         method=method,
         draws=draws,
         rng=rng,

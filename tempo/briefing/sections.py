@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from tempo.briefing.analysis import Analysis
 from tempo.briefing.judgements import accounts_of, read_scenarios
 from tempo.briefing.layout import Chart, Part, Section, Table
 from tempo.briefing.method import method_parts, source_points
+from tempo.briefing.operations_page import assumed_range, operations_section
 from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
 from tempo.briefing.rival_rules import EVERY
-from tempo.briefing.wording import term, words_for_interval
+from tempo.briefing.scenario_page import scenario_sections
+from tempo.briefing.wording import words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
-from tempo.errors import ScenarioError
 from tempo.forecasting.outlook import Outlook
 from tempo.models.explain_words import LEAST_EVENTS
 
@@ -47,9 +47,9 @@ def write_sections(
     return (
         Section(f"The question at {joined(days)} days", (_headline(analysis),)),
         Section("Key assumptions", (_assumptions(analysis),)),
-        Section("Alternatives", _alternatives(analysis)),
-        Section("Indicators: what would change our mind", _indicators(analysis, words)),
+        *scenario_sections(analysis, charts, words),
         *_deadly(analysis, charts),
+        *_operations(analysis, charts, words),
         Section("Evidence", _evidence(analysis, charts)),
         Section("The same question under other rules", _rules(analysis, words)),
         Section("Method, checks and record", method_parts(analysis, words), small=True),
@@ -123,128 +123,6 @@ def _assumptions(analysis: Analysis) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _alternatives(analysis: Analysis) -> tuple[Part, ...]:
-    weights = analysis.weights
-    rows = tuple(
-        (
-            scenario.name,
-            spelled_dates(scenario.describe()),
-            percent(float(weights.prior[scenario.name])),
-            number(float(weights.log_evidence[scenario.name]), 3).replace("-", "−"),
-            percent(float(weights.probabilities[scenario.name])),
-        )
-        for scenario in weights.scenarios
-    )
-    table = Table(
-        ("Scenario", "What it says", "Before", "Log evidence", "After"),
-        rows,
-        title=f"The scenarios, judged by {_judged(analysis)}",
-        note=(
-            "Before and after: its probability without and with those days. Log evidence: natural logarithm of the "
-            "probability that the scenario gave to them; a difference of 3 is a factor of 20."
-        ),
-        words=(0, 1),
-    )
-    parts: list[Part] = [table, *map(spelled_dates, weights.notes)]
-    checks = weights.check()
-    parts.extend(
-        f"The {name} scenario expected {interval(row['low'], row['high'])} in that time; "
-        f"{number(float(row['observed']))} came: it does not explain the data."
-        for name, row in checks.iterrows()
-        if not row["passed"]
-    )
-    return tuple(parts)
-
-
-def _judged(analysis: Analysis) -> str:
-    weights = analysis.weights
-    noun = Noun.of(analysis.past.label)
-    n = weights.counts.events
-    seen = noun.counted(n) if n else f"absence of any {noun.one}"
-    return f"the {seen} since {long_date(weights.since)}".replace("the 1 ", "the one ")
-
-
-def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
-    weights = analysis.weights
-    days = analysis.horizons[len(analysis.horizons) // 2]
-    noun = Noun.of(analysis.past.label)
-    try:
-        table = weights.indicators(f"{days}D")
-    except ScenarioError:  # too many for a table, which is an answer and no fault
-        sentence = (
-            f"So many {noun.many} are expected in {days} days that no table of single numbers is given; the chart of "
-            "the scenarios shows where they part."
-        )
-        return (sentence,)
-    table = table[table[("chance", "any")] > 0]
-    names = list(weights.probabilities.index)
-    by = long_date(analysis.as_of + (days - 1) * DAY)
-    rows = []
-    for low, high in _groups(table[("chance", "any")]):
-        part = table.iloc[low:high]
-        chance = part[("chance", "any")]
-        after = [
-            float((part[("probability", name)] * chance).sum() / chance.sum()) for name in names
-        ]
-        first, last = int(part.index[0]), int(part.index[-1])
-        label = f"{first:,}" if first == last else f"{first:,} to {last:,}"
-        label = f"{first:,} or more" if high == len(table) else label
-        rows.append((label, percent(float(chance.sum())), *(percent(p) for p in after)))
-    sheet = Table(
-        (
-            f"{noun.many[0].upper()}{noun.many[1:]} by {by}",
-            "Chance",
-            *(f"{name} then" for name in names),
-        ),
-        tuple(rows),
-        note=(
-            "Chance: probability of that outcome under the weighted scenarios. "
-            f"Then: what each scenario would be worth after {days} days."
-        ),
-    )
-    parts: list[Part] = []
-    reading = read_scenarios(analysis)
-    if reading is not None:
-        parts.append(_tipping(table, reading.name, noun, days, words))
-    parts.append(sheet)
-    return tuple(parts)
-
-
-def _groups(chance: pd.Series) -> list[tuple[int, int]]:
-    """Cut the outcomes into a handful of groups: 0, 1, 2 … where few are expected, spans of like probability else."""
-    total = np.cumsum(chance.to_numpy(dtype=float))
-    total /= total[-1]
-    n = len(total)
-    middle = int(np.searchsorted(total, 0.5))
-    if middle <= 3:
-        edges = list(range(min(6, n)))
-    else:
-        levels = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
-        edges = [0, *(int(np.searchsorted(total, level)) for level in levels)]
-    edges = sorted({edge for edge in edges if edge < n} | {n})
-    return list(itertools.pairwise(edges))
-
-
-def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) -> str:
-    after = table[("probability", name)].to_numpy(dtype=float)
-    none = term(float(after[0]), words)
-    said = [
-        f"After {days} days without any {noun.one}, {none.clause} that the {name} scenario describes what goes on."
-    ]
-    above = after >= 0.55
-    if above.all():
-        said.append("No number of them in that time would make it less likely than not.")
-    elif not above.any():
-        said.append("No number of them in that time would make it more likely than not.")
-    else:
-        first = int(np.argmax(above))
-        then = term(float(after[first]), words)
-        said.append(
-            f"With {table.index[first]:,} {noun.many} in {days} days, {then.clause} that the {name} scenario does."
-        )
-    return " ".join(said)
-
-
 def _deadly(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Section, ...]:
     """Say how deadly the attacks are, and what that makes of the forecast; nothing where no toll is known."""
     fit = analysis.lethality
@@ -292,6 +170,18 @@ def _deadly(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Section, .
     return (Section("How deadly", tuple(parts)),)
 
 
+def _operations(analysis: Analysis, charts: Mapping[str, Chart], words: str) -> tuple[Section, ...]:
+    """Say what the scenarios cost in operating days; nothing where nobody said what an attack may stop."""
+    if analysis.lost is None:
+        return ()
+    lost, others = analysis.lost
+    section = operations_section(
+        lost, words=words, prob=analysis.prob, chart=charts.get("operations")
+    )
+    other = assumed_range(lost, list(others), words)
+    return (dataclasses.replace(section, parts=(section.parts[0], other, *section.parts[1:])),)
+
+
 def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ...]:
     parts: list[Part] = []
     parts.extend(charts[name] for name in ("timeline", "tempo", "intensity") if name in charts)
@@ -304,7 +194,7 @@ def _evidence(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part, ..
         why = "" if verdict.decided else f" {verdict.reason}"
         parts.append(spelled_dates(f"Contagion or regime change. {verdict.sentence}{why}"))
         parts.extend(charts[name] for name in ("verdict",) if name in charts)
-    parts.extend(charts[name] for name in ("odds", "scenarios", "forecast") if name in charts)
+    parts.extend(charts[name] for name in ("forecast",) if name in charts)
     return tuple(parts)
 
 

@@ -135,6 +135,50 @@ def test_deaths_are_those_of_the_outlooks(analysis, findings):
     )  # the attacks do not change because deaths are drawn
 
 
+def test_scenarios_that_explain_nothing_are_named_first(analysis):
+    poor = dataclasses.replace(
+        analysis,
+        weights=dataclasses.replace(analysis.weights, explained=False, free_log_evidence=9.0),
+    )
+    notices = find(poor, question=QUESTION).notices
+    assert any("None of the scenarios explains" in notice for notice in notices)
+    assert not any("explains" in notice for notice in find(analysis, question=QUESTION).notices)
+
+
+def test_operations_page(past, every):
+    stand_down = tempo.StandDown("10-30 %", "5-30 days")
+    pauses = tempo.Pauses.load(
+        "iraq-coalition", cause="rocket attacks", scope="operations", before=AS_OF
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TempoWarning)
+        analysis = analyse(past, as_of=AS_OF, stand_down=stand_down, pauses=pauses, **FAST)
+    found = find(analysis, draw_charts(analysis), question=QUESTION)
+    section = found.section("Operations")
+    lost, (half, double) = analysis.lost
+    (table,) = (part for part in section.parts if isinstance(part, Table))
+    shares = lost.table()["probability_over_share"]
+    assert [row[-1] for row in table.rows] == [percent(float(p)) for p in shares]
+    assert percent(float(shares.iloc[-1])) in section.parts[0]
+    over = [float(one.table()["probability_over_share"].iloc[-1]) for one in (half, lost, double)]
+    assert over == sorted(over)
+    assert "5 to 15 %" in section.parts[1]
+    assert len(page.typeset(found)) == 1
+    with pytest.raises(OptionError, match="without a stand_down"):
+        analyse(past, as_of=AS_OF, pauses=pauses, **FAST)
+
+
+def test_scenario_page_says_how_robust_the_odds_are(analysis, findings):
+    text = " ".join(
+        part for part in findings.section("Alternatives").parts if isinstance(part, str)
+    )
+    assert "judged from a later day" in text
+    assert "come in bunches" in text
+    decision = findings.section("Indicators: what would change our mind").parts[-1]
+    table = analysis.weights.time_to_decision(0.9, "90D", futures=500)
+    assert percent(1 - float(table.loc["any", "undecided"])) in decision
+
+
 def test_without_tolls_nothing_is_said_of_deaths(every):
     table = every.table.drop(columns=["killed", "killed_low", "killed_high"])
     bare = Incidents(table, every.window, label="attacks").before(AS_OF)
