@@ -364,10 +364,7 @@ class Incidents:
         >>> incidents.n_uncertain("1D"), incidents.n_uncertain("MS")
         (1, 0)
         """
-        starts = _days(bins(self.window.start, self.window.end, freq))
-        first, last = self._onset_days()
-        edges = edges_that_matter(starts, *_watched_days(self.window))
-        return int(spans_an_edge(first, last, edges).sum())
+        return int(self._uncertain(_days(bins(self.window.start, self.window.end, freq))).sum())
 
     def counts(self, freq: str = "1D", *, rng: RNGLike = 0) -> Counts:
         """Count incidents in regular bins: complete index, zeros kept, exposure beside it.
@@ -439,38 +436,84 @@ class Incidents:
         >>> [int(series.to_numpy().argmax()) for series in drawn]
         [15, 29, 4]
         """
-        if imputations < 1:
-            raise OptionError(f"imputations is {imputations}; expected at least 1.")
+        _check_imputations(imputations)
         generator = resolve(rng).generator
         window = self.window
         starts = bins(window.start, window.end, freq)
         ends = pd.DatetimeIndex(starts + pd.tseries.frequencies.to_offset(freq))
         exposure = window.exposure(starts, ends)
-        first, last = self._onset_days()
         start_days, watched = _days(starts), _watched_days(window)
-        uncertain = spans_an_edge(first, last, edges_that_matter(start_days, *watched))
+        uncertain = self._uncertain(start_days)
         n_uncertain = int(uncertain.sum())
         rule = self.rule
         if n_uncertain:
             rule += f" ({n_uncertain} uncertain dates drawn from their intervals)"
-        series = []
-        for _ in range(imputations):
-            onset = drawn_days(first, last, uncertain, generator) if n_uncertain else first
-            series.append(
-                Counts.build(
-                    binned(onset, start_days, *watched),
-                    starts,
-                    exposure,
-                    freq=freq,
-                    window=window,
-                    label=self.label,
-                    rule=rule,
-                    source=self.source,
-                    cutoff=self.cutoff,
-                    n_imputed=n_uncertain,
-                )
+        return [
+            Counts.build(
+                binned(onset, start_days, *watched),
+                starts,
+                exposure,
+                freq=freq,
+                window=window,
+                label=self.label,
+                rule=rule,
+                source=self.source,
+                cutoff=self.cutoff,
+                n_imputed=n_uncertain,
             )
-        return series
+            for onset in self._drawn(uncertain, imputations, generator)
+        ]
+
+    def imputed_onsets(self, imputations: int = 20, rng: RNGLike = None) -> list[pd.Series]:
+        """Give the day on which each incident began, drawing uncertain dates anew each time.
+
+        Parameters
+        ----------
+        imputations : int, default 20
+            How many draws. They differ only where dates are uncertain.
+        rng : int, Generator or None
+            Draws the dates. The same seed gives the days that ``imputed_counts`` counts.
+
+        Returns
+        -------
+        list of pandas.Series
+            Each with the index of ``table``, so that what else is known of an incident stands beside its day. A drawn
+            day may lie outside the window or in a gap, where it is not counted.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame(
+        ...     {"date_start": ["2020-01-01"], "date_end": ["2020-01-31"], "date_precision": ["month"]}
+        ... )
+        >>> incidents = Incidents(table, ("2020-01-01", "2020-02-01"))
+        >>> [str(days[0].date()) for days in incidents.imputed_onsets(3, rng=1)]
+        ['2020-01-16', '2020-01-30', '2020-01-05']
+        """
+        _check_imputations(imputations)
+        window = self.window
+        uncertain = self._uncertain(_days(bins(window.start, window.end, "1D")))
+        return [
+            pd.Series(
+                pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[us]")),
+                index=self._table.index,
+                name="onset",
+            )
+            for days in self._drawn(uncertain, imputations, resolve(rng).generator)
+        ]
+
+    def _uncertain(self, starts: Days) -> NDArray[np.bool_]:
+        """Tell which incidents may count in one of several bins that begin on these days, or in none."""
+        edges = edges_that_matter(starts, *_watched_days(self.window))
+        return spans_an_edge(*self._onset_days(), edges)
+
+    def _drawn(
+        self, uncertain: NDArray[np.bool_], imputations: int, rng: np.random.Generator
+    ) -> list[Days]:
+        """Give the day on which each incident began, once for each imputation."""
+        first, last = self._onset_days()
+        if not uncertain.any():
+            return [first] * imputations
+        return [drawn_days(first, last, uncertain, rng) for _ in range(imputations)]
 
     def _onset_days(self) -> tuple[Days, Days]:
         """Give the first and last day on which each incident may have begun."""
@@ -592,6 +635,11 @@ class Incidents:
 def _days(times: pd.DatetimeIndex) -> Days:
     """Give the calendar day of each time, counted from 1970-01-01."""
     return times.to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+def _check_imputations(imputations: int) -> None:
+    if imputations < 1:
+        raise OptionError(f"imputations is {imputations}; expected at least 1.")
 
 
 def _watched_days(window: Window) -> tuple[tuple[int, int], Days]:

@@ -109,3 +109,40 @@ def test_laplace_is_calibrated():
     for i, name in enumerate(engine.layout.names[: table.shape[1]]):
         groups = np.bincount(table[:, i] * 5 // (kept + 1), minlength=5)
         assert stats.chisquare(groups).pvalue > 0.001, (name, groups)
+
+
+@pytest.mark.parametrize(
+    ("method", "kernel", "runs"), [("laplace", "gamma", 80), ("nuts", "power", 40)]
+)
+def test_ranks_of_truth_and_likelihood_are_uniform(method, kernel, runs):
+    """Simulation-based calibration (Talts et al. 2018), with the log-likelihood as one more quantity.
+
+    A posterior that has not seen the data would pass for the parameters alone; the likelihood of the data tells it
+    (Modrák et al. 2023, Bayesian Analysis).
+    """
+    prior = HawkesPrior(
+        baseline_median_per_day=0.5, baseline_log_sd=0.4, branching_sd=0.35, coefficient_sd=0.3
+    )
+    model = Hawkes(
+        kernel=kernel, observation="negbin", baseline="1 + trend", longest_lag_days=40, prior=prior
+    )
+    n = 150
+    engine = blank_engine(model, n, "2000-01-01", None, None)
+    rng = np.random.default_rng(31)
+    index = pd.date_range("2000-01-01", periods=n, freq="1D")
+    ranks = []
+    for i, truth in enumerate(sample_prior(engine.layout, prior, runs, rng)):
+        counts = pd.Series(engine.simulate(truth[None], n, rng, 1e5)[0], index=index)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few events, short chains: part of the exercise
+            fit = model.fit(counts, method=method, rng=i, draws=50)
+        draws = fit.chains.reshape(-1, len(truth))
+        fitted = fit.engines[0]
+        heights = fitted.total_log_likelihood(np.vstack([draws, truth]))
+        below = np.append((draws < truth).sum(axis=0), (heights[:-1] < heights[-1]).sum())
+        ranks.append((below + rng.random(len(below))) / (len(draws) + 1))
+    for name, column in zip([*engine.layout.names, "likelihood"], np.array(ranks).T, strict=True):
+        assert stats.kstest(column, "uniform").pvalue > 0.001, name
+        # Too narrow a posterior puts the truth at both ends, which KS sees badly.
+        outside = (np.abs(column - 0.5) > 0.4).mean()
+        assert abs(outside - 0.2) < 4 * np.sqrt(0.16 / runs), (name, outside)
