@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from tempo.data.rounding import interval
-from tempo.errors import ScenarioError
+from tempo.errors import OptionError, ScenarioError
 from tempo.forecasting.spans import duration_interval
+from tempo.models.elicited import beta_within
 
 __all__ = ["BetaChance", "Durations", "chance_interval", "days_interval", "words_of"]
 
@@ -155,25 +156,10 @@ class BetaChance:
         ScenarioError
             If no Beta distribution has it.
         """
-        tails = np.array([(1 - prob) / 2, (1 + prob) / 2])
-        ends = np.array([low, high])
-        middle = float(np.mean(ends))
-        spread = (high - low) / (2 * float(stats.norm.ppf(tails[1])))
-        size = max(middle * (1 - middle) / spread**2 - 1, 0.5)
-
-        def off(logs: Floats) -> Floats:
-            found = stats.beta.cdf(ends, *np.exp(np.clip(logs, -30.0, 30.0)))
-            return np.asarray(found - tails)
-
-        start = np.log([middle * size, (1 - middle) * size])
-        solved = optimize.root(off, start, tol=1e-13)
-        if not np.abs(off(solved.x)).max() < 1e-7:
-            raise ScenarioError(
-                f"no Beta distribution has its central {prob:g} between {low:g} and {high:g}. Give ends that are "
-                "neither almost equal nor almost 0 and 1."
-            )
-        a, b = np.exp(solved.x)
-        return cls(float(a), float(b))
+        try:
+            return cls(*beta_within(low, high, prob))
+        except OptionError as error:
+            raise ScenarioError(str(error)) from error
 
     def updated(self, led: int, did_not: int, partly: tuple[float, ...] = ()) -> BetaChance:
         """Give the distribution after attacks whose outcome is known, or known in part.

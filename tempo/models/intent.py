@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import counted
 from tempo.errors import ConvergenceWarning, DataError, FewEventsWarning, OptionError
 from tempo.models import intent_kernels as kernels
+from tempo.models.elicited import beta_within
 from tempo.models.inputs import FEW_EVENTS
 from tempo.models.intent_fit import IntentFit, Reading
 from tempo.models.lethality_reading import UNKNOWN, read_groups, read_tolls
@@ -23,7 +24,7 @@ from tempo.models.posterior import CHAINS
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve, spawn
 
-__all__ = ["Intent", "IntentPrior", "beta_within"]
+__all__ = ["Intent", "IntentPrior"]
 
 type Floats = NDArray[np.float64]
 type Span = tuple[float, float]
@@ -33,55 +34,6 @@ WARM_UP, THIN = 500, 4
 STEPS, FEWEST, MOST = 400_000, 500, 4_000
 LARGEST_RHAT = 1.01
 RUNS = 4
-
-
-def beta_within(low: float, high: float, prob: float = 0.9) -> tuple[float, float]:
-    """Give the Beta distribution with this central interval.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends, between 0 and 1.
-    prob : float, default 0.9
-        Content of the interval.
-
-    Returns
-    -------
-    tuple of float
-        Its two parameters.
-
-    Raises
-    ------
-    OptionError
-        If no Beta distribution has it, or the ends are no probabilities.
-
-    Examples
-    --------
-    >>> a, b = beta_within(0.1, 0.6)
-    >>> stats.beta(a, b).ppf([0.05, 0.95]).round(3).tolist()
-    [0.1, 0.6]
-    """
-    if not 0 < low < high < 1:
-        raise OptionError(
-            f"the interval is ({low!r}, {high!r}); expected two probabilities between 0 and 1, the lower first."
-        )
-    tails = np.array([(1 - prob) / 2, (1 + prob) / 2])
-    goal = special.logit([low, high])
-
-    def miss(logs: Floats) -> Floats:
-        quantiles = np.clip(special.betaincinv(*np.exp(logs), tails), 1e-300, 1 - 1e-16)
-        return np.asarray(special.logit(quantiles) - goal)
-
-    middle = special.expit(goal.mean())
-    sd = (goal[1] - goal[0]) / (2 * stats.norm.ppf(tails[1]))
-    weight = 1.0 / (sd**2 * middle * (1 - middle))
-    found = optimize.root(miss, np.log([middle * weight, (1 - middle) * weight]))
-    if not found.success or np.abs(miss(found.x)).max() > 1e-6:
-        raise OptionError(
-            f"no Beta distribution has the central interval ({low:g}, {high:g}). Choose ends that are further apart."
-        )
-    a, b = np.exp(found.x)
-    return float(a), float(b)
 
 
 @dataclass(frozen=True)

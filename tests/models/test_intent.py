@@ -13,7 +13,8 @@ from scipy.special import betaln, gammaln, logsumexp
 import tempo
 from tempo.errors import DataError, FewEventsWarning, OptionError
 from tempo.models import intent_kernels as kernels
-from tempo.models.intent import IntentPrior, beta_within
+from tempo.models.elicited import beta_within
+from tempo.models.intent import IntentPrior
 
 SHARE = np.array([1.0, 2.0])
 SALVO = np.array([[8.0, 15.0], [3.0, 30.0]])
