@@ -13,10 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.incidents import Incidents
-from tempo.data.window import DateLike
+from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError, StationarityWarning
 from tempo.models.hawkes_binned import BinnedEngine
-from tempo.models.hawkes_fit import CAP, HawkesFit
+from tempo.models.hawkes_continuous_data import blank_timed_engine, obstacle, timed_engine
+from tempo.models.hawkes_continuous_fit import TimedHawkesFit
+from tempo.models.hawkes_fit import HawkesFit
 from tempo.models.hawkes_fitting import (
     doubts,
     fit_each,
@@ -26,7 +28,7 @@ from tempo.models.hawkes_fitting import (
     remarks_on,
 )
 from tempo.models.hawkes_general_data import blank_engine, general_engines
-from tempo.models.hawkes_general_engine import sample_prior
+from tempo.models.hawkes_general_engine import GeneralEngine, sample_prior
 from tempo.models.hawkes_general_fit import GeneralHawkesFit
 from tempo.models.hawkes_layout import OBSERVATIONS
 from tempo.models.hawkes_posterior import HawkesPrior
@@ -35,6 +37,7 @@ from tempo.models.hawkes_terms import check_steps
 from tempo.models.hawkes_timestamps import TimestampEngine
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.models.provenance import Provenance
+from tempo.models.sampled_fit import CAP
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["Hawkes"]
@@ -55,9 +58,13 @@ class Hawkes:
 
     with a kernel ``h`` that sums to one, ``h_k = (1 - exp(-decay w)) exp(-decay w (k - 1))`` if it is exponential and a
     bin has ``w`` days, and inputs ``Z_j`` that excite but are not modelled. In continuous time (for timestamps) the
-    intensity is ``baseline + branching sum_i decay exp(-decay (t - t_i))``. Baseline and decay are per day, whatever
-    the bins. A bin that nobody watched enters the history as its conditional mean. Without a ``history``, the
-    excitation starts at zero.
+    intensity per day is
+
+        baseline_day(t) + branching sum_i h(t - t_i) + sum_j response_j sum_i h_j(t - s_ji)
+
+    with a kernel ``h`` that integrates to one, ``decay exp(-decay x)`` if it is exponential. Baseline and decay are per
+    day, whatever the bins. A bin that nobody watched enters the history as its conditional mean. Without a
+    ``history``, the excitation starts at zero.
 
     Parameters
     ----------
@@ -73,8 +80,9 @@ class Hawkes:
         ``1 - exp(-m_t / day_size)``, and then how many: geometric (plain "hurdle"), Poisson or negative binomial, each
         without its zero and with mean ``day_size``.
     time : {"auto", "daily", "continuous"}
-        ``"auto"`` takes continuous time only where every incident has a time of day and no two coincide, and the model
-        is an exponential kernel on a constant baseline; the choice and its reason are on the fit.
+        ``"auto"`` takes continuous time where every incident has a time of day, no two coincide, the window has no
+        gaps and the observation is Poisson; the choice and its reason are on the fit. In continuous time a baseline
+        that moves is constant within a day, and inputs and history are Incidents with times.
     prior : HawkesPrior
         Proper and stated; used by "nuts" and "laplace".
     baseline_steps : sequence of dates
@@ -82,14 +90,17 @@ class Hawkes:
     components : {2, 3}
         Exponentials of "sum_exponential".
     lag_edges : sequence of int
-        For "histogram": first lag (in bins) of each level, and the first lag beyond the last. The first is 1.
+        For "histogram": first lag (in bins) of each level, and the first lag beyond the last. The first is 1. With
+        ``time="continuous"`` they may begin at 0 instead and are then ages in days, such as ``(0, 0.1, 1, 7, 30)``;
+        lag 1 stands for ages up to one day.
     longest_lag_days : float, default 365
-        Where "power" and "gamma" end.
+        Where "power" and "gamma" end; what is left is rescaled, so that they still sum (integrate) to one.
     delay_days : float, default 0
         Days after an attack before it excites anything.
     mark : str, optional
         Column of the incidents on which productivity depends: an attack with mark ``x`` weighs
-        ``(1 + x)^mark_exponent``, divided by the mean of that over all attacks whose mark is known.
+        ``(1 + x)^mark_exponent``, divided by the mean of that over all attacks whose mark is known. An unknown mark
+        weighs one. Where dates are uncertain a mark moves with the drawn day of its attack.
     input_kernel : {"shared", "own"}
         Whether inputs fade like the attacks or have kernel parameters of their own.
 
@@ -117,7 +128,7 @@ class Hawkes:
     prior: HawkesPrior = field(default_factory=HawkesPrior)
     baseline_steps: tuple[Any, ...] = ()
     components: int = 2
-    lag_edges: tuple[int, ...] = (1, 2, 4, 8, 15, 31, 61)
+    lag_edges: tuple[float, ...] = (1, 2, 4, 8, 15, 31, 61)
     longest_lag_days: float = 365.0
     delay_days: float = 0.0
     mark: str | None = None
@@ -146,9 +157,16 @@ class Hawkes:
             )
         object.__setattr__(self, "baseline_steps", check_steps(self.baseline_steps))
         edges = tuple(self.lag_edges)
-        if len(edges) < 2 or edges[0] != 1 or any(b <= a for a, b in itertools.pairwise(edges)):
+        ages = len(edges) > 0 and edges[0] == 0 and self.time == "continuous"
+        whole = all(float(edge).is_integer() for edge in edges)
+        if (
+            len(edges) < 2
+            or not (ages or (edges[0] == 1 and whole))
+            or any(b <= a for a, b in itertools.pairwise(edges))
+        ):
             raise OptionError(
-                f"lag_edges are {edges}; expected whole numbers that rise from 1, such as (1, 2, 4, 8, 15, 31, 61)."
+                f"lag_edges are {edges}; expected whole numbers that rise from 1, such as (1, 2, 4, 8, 15, 31, 61), or "
+                "with time='continuous' ages in days that rise from 0."
             )
         object.__setattr__(self, "lag_edges", edges)
         if not (self.longest_lag_days >= 2 and 0 <= self.delay_days < 3_650):
@@ -156,20 +174,15 @@ class Hawkes:
                 f"longest_lag_days is {self.longest_lag_days!r} and delay_days {self.delay_days!r}; expected at least "
                 "2, and 0 or more."
             )
-        if self.time == "continuous" and self._needs_bins():
+        if self.time == "continuous" and self.observation != "poisson":
             raise OptionError(
-                f"{self._needs_bins()} is for counts in bins, and in continuous time there are none. Use time='daily', "
-                "or the exponential kernel on a constant baseline with observation='poisson'."
+                f"observation={self.observation!r} is for counts in bins, and in continuous time there are none: "
+                "attacks that come together are what the kernel is for. Use time='daily', or observation='poisson' "
+                "with a kernel that may be fast, such as 'sum_exponential'."
             )
 
-    def _needs_bins(self) -> str:
-        """Say which choice goes beyond continuous time, or nothing."""
-        if self.observation != "poisson":
-            return f"observation={self.observation!r}"
-        return self._beyond_the_basics()
-
     def _beyond_the_basics(self) -> str:
-        """Say which choice needs the general engine, or nothing."""
+        """Say which choice needs a general engine, or nothing."""
         choices = {
             f"kernel={self.kernel!r}": self.kernel != "exponential",
             f"baseline={self.baseline!r}": self.baseline not in {"constant", "1"},
@@ -240,21 +253,22 @@ class Hawkes:
         if draws < 50:
             raise OptionError(f"draws is {draws}; expected at least 50 for each of four chains.")
         randomness = resolve(rng)
-        given = {"covariates": covariates, "inputs": inputs, "history": history}
-        general = isinstance(data, (list, tuple)) or any(v is not None for v in given.values())
-        chosen, reason = self._choose_time(data, general=general)
-        general = general or bool(self._beyond_the_basics())
+        series: list[Any] = list(data) if isinstance(data, (list, tuple)) else [data]
+        beside = {
+            "covariates": _for_each("covariates", covariates, len(series)),
+            "inputs": _for_each("inputs", inputs, len(series)),
+            "history": _for_each("history", history, len(series)),
+        }
+        given = any(item is not None for items in beside.values() for item in items)
+        general = isinstance(data, (list, tuple)) or given or bool(self._beyond_the_basics())
+        chosen, reason = self._choose_time(series, beside["inputs"], beside["history"])
         engines: list[Any]
-        if general:
-            series = list(data) if isinstance(data, (list, tuple)) else [cast("pd.Series", data)]
+        if general and chosen == "continuous":
+            timed, notes = timed_engine(self, series, **beside)
+            engines, notes = [timed], [reason, *notes]
+        elif general:
             found, notes = general_engines(
-                self,
-                series,
-                imputations=imputations,
-                rng=randomness.generator,
-                covariates=_for_each("covariates", covariates, len(series)),
-                inputs=_for_each("inputs", inputs, len(series)),
-                history=_for_each("history", history, len(series)),
+                self, series, imputations=imputations, rng=randomness.generator, **beside
             )
             engines, notes = list(found), [reason, *notes]
         elif chosen == "continuous":
@@ -276,7 +290,9 @@ class Hawkes:
         notes += doubts(diagnostics, method, stacklevel=2)
         if method == "mle":
             notes += remarks_on(engines[0]) if general else remarks(engines[0].optimum)
-        kind = GeneralHawkesFit if general else HawkesFit
+        kind: type[HawkesFit] = HawkesFit
+        if general:
+            kind = TimedHawkesFit if chosen == "continuous" else GeneralHawkesFit
         fit = kind(
             model=self,
             counts=engines[0].counts,
@@ -347,19 +363,10 @@ class Hawkes:
         engine = None
         names = ["baseline", "branching_ratio", "decay"]
         names += ["dispersion"] if self.observation == "negbin" else []
-        if self._beyond_the_basics() or inputs:
-            engine = blank_engine(self, n_bins, start, covariates, inputs)
+        if self._beyond_the_basics() or inputs or self.time == "continuous":
+            engine = self._blank(n_bins, start, covariates, inputs)
             names = engine.layout.names
-        given = parameters
-        if isinstance(given, Mapping):
-            if set(given) != set(names):
-                raise OptionError(f"parameters are {sorted(given)}; expected {', '.join(names)}.")
-            given = [given[name] for name in names]
-        values = np.asarray(given, dtype=float)
-        if values.shape != (len(names),):
-            raise OptionError(
-                f"parameters are {values.tolist()}; expected {len(names)} numbers: {', '.join(names)}."
-            )
+        values = _values(parameters, names)
         if engine is not None:
             theta = engine.layout.unbounded(values)[None]
             return np.asarray(engine.simulate(theta, n_bins, generator, CAP)[0])
@@ -406,8 +413,8 @@ class Hawkes:
         from tempo.models.hawkes_simulation import discrete_counts
 
         generator = resolve(rng).generator
-        if self._beyond_the_basics() or inputs:
-            engine = blank_engine(self, n_bins, start, covariates, inputs)
+        if self._beyond_the_basics() or inputs or self.time == "continuous":
+            engine = self._blank(n_bins, start, covariates, inputs)
             theta = sample_prior(engine.layout, self.prior, draws, generator)
             return engine.simulate(theta, n_bins, generator, CAP)
         drawn = self.prior.sample(draws, generator)
@@ -422,39 +429,98 @@ class Hawkes:
             dispersion=drawn[:, 3] if self.observation == "negbin" else None,
         )
 
+    def simulate_times(
+        self,
+        parameters: Floats | Sequence[float] | Mapping[str, float],
+        *,
+        n_days: int,
+        rng: RNGLike = None,
+        start: DateLike = "2000-01-01",
+        covariates: pd.DataFrame | None = None,
+        inputs: Mapping[str, pd.Series] | None = None,
+    ) -> pd.DatetimeIndex:
+        """Simulate attacks in continuous time from known parameters, with an empty past.
+
+        Parameters
+        ----------
+        parameters : sequence of float, or mapping of name to float
+            What ``fit.params`` has, in its order or by name.
+        n_days : int
+            Days to simulate.
+        rng, start, covariates, inputs
+            As for ``simulate``.
+
+        Returns
+        -------
+        DatetimeIndex
+            Times of the attacks, rising, to the microsecond.
+
+        Examples
+        --------
+        >>> times = Hawkes(kernel="gamma", time="continuous").simulate_times(
+        ...     [0.2, 0.5, 2.0, 3.0], n_days=1_000, rng=1
+        ... )
+        >>> 300 < len(times) < 500
+        True
+        """
+        if self.time != "continuous":
+            raise OptionError(
+                f"time is {self.time!r}: times are simulated in continuous time only. Use Hawkes(time='continuous')."
+            )
+        generator = resolve(rng).generator
+        engine = blank_timed_engine(self, n_days, start, covariates, inputs)
+        theta = engine.layout.unbounded(_values(parameters, engine.layout.names))[None]
+        times = engine.simulate_times(theta, n_days, generator, CAP)
+        return pd.DatetimeIndex(as_date(start) + pd.to_timedelta(times, unit="D")).as_unit("us")
+
+    def _blank(
+        self,
+        n_bins: int,
+        start: DateLike,
+        covariates: pd.DataFrame | None,
+        inputs: Mapping[str, pd.Series] | None,
+    ) -> GeneralEngine:
+        make = blank_timed_engine if self.time == "continuous" else blank_engine
+        return make(self, n_bins, start, covariates, inputs)
+
     def _choose_time(
-        self, data: Any, *, general: bool
+        self, series: list[Any], inputs: list[Any], history: list[Any]
     ) -> tuple[Literal["daily", "continuous"], str]:
-        every = data if isinstance(data, (list, tuple)) else [data]
-        if not all(isinstance(item, Incidents) for item in every):
-            if self.time == "continuous":
-                raise OptionError(
-                    "time='continuous' needs the time of each incident, and counts have none. Pass Incidents, or use "
-                    "time='daily'."
-                )
-            return "daily", "Time is in bins, because counts were given."
         if self.time == "daily":
             return "daily", "Time is in days, as asked."
-        if general and self.time == "continuous":
-            raise OptionError(
-                "covariates, inputs, history and several series are for counts in bins. Use time='daily'."
-            )
-        beyond = self._needs_bins() or ("what is known beside the incidents" if general else "")
-        if beyond:
-            return "daily", f"Time is in days, because {beyond} is for counts in bins."
-        obstacle = TimestampEngine.obstacle(data)
+        reason = obstacle(self, series, inputs, history)
         if self.time == "continuous":
-            if obstacle:
+            if reason:
                 raise OptionError(
-                    f"time='continuous' is not possible: {obstacle}. Use time='daily'."
+                    f"time='continuous' is not possible: {reason}. It needs the time of each incident; use "
+                    "time='daily'."
                 )
             return "continuous", "Time is continuous, as asked."
-        if obstacle:
-            return "daily", f"Time is in days, because {obstacle}."
+        if reason == "counts were given":
+            return "daily", "Time is in bins, because counts were given."
+        if reason:
+            return "daily", f"Time is in days, because {reason}."
         return (
             "continuous",
             "Time is continuous, because every incident has a time of day and no two coincide.",
         )
+
+
+def _values(
+    parameters: Floats | Sequence[float] | Mapping[str, float], names: Sequence[str]
+) -> Floats:
+    """Give parameters in the order of their names."""
+    given = parameters
+    if isinstance(given, Mapping):
+        if set(given) != set(names):
+            raise OptionError(f"parameters are {sorted(given)}; expected {', '.join(names)}.")
+        given = [given[name] for name in names]
+    values = np.asarray(given, dtype=float)
+    if values.shape != (len(names),):
+        raise OptionError(
+            f"parameters are {values.tolist()}; expected {len(names)} numbers: {', '.join(names)}."
+        )
+    return values
 
 
 def _for_each(name: str, given: Any, n: int) -> list[Any]:

@@ -9,7 +9,8 @@ probability ``1 - exp(-m / s)`` and their number is a zero-truncated negative bi
 
 The gradient is taken in reverse: one pass back over the bins gives the derivative in every weight of the kernel, so
 that its cost does not grow with the number of parameters. All data sit in one block of numbers, which a sampler written
-in another language can be handed as a pointer.
+in another language can be handed as a pointer. A block that holds times of events (``hawkes_continuous_pass``) has the
+likelihood of those; climbing, sampling and priors are the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from tempo.models.hawkes_continuous_pass import timed_likelihood
 from tempo.models.hawkes_observed import mark_weights, observe
 from tempo.models.hawkes_shapes import component_slopes, components, lag_weights
 
@@ -363,8 +365,29 @@ def _pass(
 
 
 @njit(cache=True, error_model="numpy")
+def _timed(block: Floats, which: int, theta: Floats, gradient: Floats, sloped: bool) -> float:
+    """``density`` of a block that holds times."""
+    p, at = int(block[12]), int(block[18])
+    gradient[:] = 0.0
+    parts_of = np.empty((0, 0))
+    value: float = timed_likelihood(block, theta, gradient[: p if sloped else 0], parts_of)
+    value += _prior(
+        block[at : at + p],
+        block[at + p : at + 2 * p],
+        block[at + 2 * p : at + 3 * p],
+        which,
+        theta,
+        gradient,
+    )
+    return value
+
+
+@njit(cache=True, error_model="numpy")
 def density(block: Floats, which: int, theta: Floats, gradient: Floats) -> float:
     """Log-likelihood plus the log prior that ``which`` asks for (0 none, 1 all, 2 penalties), with its gradient."""
+    if block[17] > 0:
+        timed: float = _timed(block, which, theta, gradient, True)
+        return timed
     n = int(block[1])
     value: float = _pass(block, which, theta, gradient, True, np.empty(n), np.empty(n), np.empty(n))
     return value
@@ -378,7 +401,10 @@ def densities(block: Floats, which: int, thetas: Floats) -> Floats:
     gradient = np.empty(thetas.shape[1])
     out = np.empty(len(thetas))
     for i in range(len(thetas)):
-        out[i] = _pass(block, which, thetas[i], gradient, False, base, triggered, forced)
+        if block[17] > 0:
+            out[i] = _timed(block, which, thetas[i], gradient, False)
+        else:
+            out[i] = _pass(block, which, thetas[i], gradient, False, base, triggered, forced)
     return out
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -53,18 +54,24 @@ def layout_of(model: Hawkes, terms: BaselineTerms, inputs: tuple[str, ...], widt
         Names, order, priors and bounds.
     """
     kind = shapes.KINDS[model.kernel]
+    delay = model.delay_days / width
+    if abs(delay - round(delay)) > 0.1:
+        raise OptionError(
+            f"delay_days is {model.delay_days:g}, which is {delay:.2g} bins of {width:g} days; in bins a delay is a "
+            "whole number of them."
+        )
     parts = {shapes.SUM_EXPONENTIAL: model.components, shapes.HISTOGRAM: len(model.lag_edges) - 1}
     lags = 1 if kind <= shapes.SUM_EXPONENTIAL else math.ceil(model.longest_lag_days / width)
-    edges: tuple[int, ...] = ()
+    edges: tuple[float, ...] = ()
     if kind == shapes.HISTOGRAM:
         edges = tuple(model.lag_edges)
-        lags = edges[-1] - 1
+        lags = int(edges[-1]) - 1
     return Layout(
         kind,
         parts.get(kind, 1),
         edges,
         lags,
-        round(model.delay_days / width),
+        round(delay),
         terms.columns,
         terms.scales,
         inputs,
@@ -107,35 +114,63 @@ def general_engines(
     notes : list of str
         What was done.
     """
-    series, notes = [], []
+    series: list[list[_Drawn]] = []
+    notes: list[str] = []
     for item in data:
-        found, said = imputed_series(item, imputations, rng)
+        found, said = _drawn(item, model.mark, imputations, rng)
         series.append(found)
         notes += said
-    widths = {round(float(np.mean(found[0].bin_days)), 6) for found in series}
+    first = [found[0].counts for found in series]
+    widths = {round(float(np.mean(counts.bin_days)), 6) for counts in first}
     if len(widths) > 1:
         raise DataError(
             f"the series have bins of {sorted(widths)} days; series that share their parameters share the length of "
             "their bins."
         )
-    width = float(np.mean(series[0][0].bin_days))
+    width = float(np.mean(first[0].bin_days))
     names = tuple((inputs[0] or {}).keys())
     if any(tuple((given or {}).keys()) != names for given in inputs):
         raise OptionError("every series must be given the same inputs, in the same order.")
-    starts = [found[0].bin_starts for found in series]
     terms, columns = BaselineTerms.learn(
-        model.baseline, model.baseline_steps, starts, width, list(covariates)
+        model.baseline,
+        model.baseline_steps,
+        [counts.bin_starts for counts in first],
+        width,
+        list(covariates),
     )
     layout = layout_of(model, terms, names, width)
+    beside = []
+    for counts, past, given in zip(first, history, inputs, strict=True):
+        before, said = _history(past, counts, model.mark, imputations, rng)
+        notes += said
+        tables = {}
+        for name, events in (given or {}).items():
+            tables[name], said = imputed_series(events, imputations, rng)
+            notes += [f"Input {name!r}: {text}" for text in said]
+        beside.append((before, tables))
+    n = max(
+        [
+            *(len(found) for found in series),
+            *(len(before) for before, _ in beside),
+            *(len(table) for _, tables in beside for table in tables.values()),
+        ]
+    )
     engines = []
-    for i in range(max(len(found) for found in series)):
+    for i in range(n):
         parts = [
             _realisation(
-                model, item, found[i % len(found)], columns[k], inputs[k] or {}, history[k]
+                found[i % len(found)],
+                before[i % len(before)] if before else None,
+                {name: table[i % len(table)] for name, table in tables.items()},
+                columns[k],
             )
-            for k, (item, found) in enumerate(zip(data, series, strict=True))
+            for k, (found, (before, tables)) in enumerate(zip(series, beside, strict=True))
         ]
         engines.append(GeneralEngine(tuple(parts), layout, terms, model.prior))
+    if model.mark and not all(any(len(p.mark_values) for p in e.realisations) for e in engines):
+        raise DataError(
+            f"no incident within the data has a known {model.mark!r}; fit without mark=."
+        )
     return engines, [*notes, *_notes(model, engines[0])]
 
 
@@ -189,53 +224,104 @@ def blank_engine(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Counts, and the bin and ``log(1 + mark)`` of each counted attack whose mark is known, on the same drawn days."""
+
+    counts: Counts
+    mark_bins: NDArray[np.int64]
+    mark_values: Floats
+
+
+def _drawn(
+    data: Data, mark: str | None, imputations: int, rng: np.random.Generator
+) -> tuple[list[_Drawn], list[str]]:
+    if mark is None:
+        series, notes = imputed_series(data, imputations, rng)
+        nothing = (np.empty(0, dtype=np.int64), np.empty(0))
+        return [_Drawn(counts, *nothing) for counts in series], notes
+    values = _marks(mark, data)
+    assert isinstance(data, Incidents)
+    # The same seed twice: a mark lies on the day on which its attack was counted.
+    seed = int(rng.integers(2**63))
+    series, notes = imputed_series(data, imputations, np.random.default_rng(seed))
+    onsets = data.imputed_onsets(len(series), np.random.default_rng(seed))
+    found = []
+    for counts, onset in zip(series, onsets, strict=True):
+        days = np.asarray((onset - counts.bin_starts[0]) // DAY, dtype=np.int64)
+        watched = counts.exposure.to_numpy(dtype=float) > 0
+        known = (days >= 0) & (days < len(counts)) & np.isfinite(values)
+        known[known] = watched[days[known]]
+        here: NDArray[np.int64] = days[known].astype(np.int64)
+        found.append(_Drawn(counts, here, np.log1p(values[known])))
+    return found, notes
+
+
+def _marks(mark: str, data: Data) -> Floats:
+    """Give the mark of each incident, NaN where it is unknown."""
+    if not isinstance(data, Incidents):
+        raise OptionError(
+            f"mark={mark!r} needs the mark of each incident, and counts have none. Pass Incidents."
+        )
+    if mark not in data.table.columns:
+        raise OptionError(f"the incidents have no column {mark!r} to be the mark.")
+    column = data.table[mark]
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    wrong = (np.isnan(values) & column.notna().to_numpy()) | (values < 0) | np.isinf(values)
+    if wrong.any():
+        first = ", ".join(f"row {row}: {value!r}" for row, value in column[wrong].head(5).items())
+        raise DataError(
+            f"{int(wrong.sum())} values of the mark {mark!r} are not numbers of 0 or more (first: {first}). A mark is "
+            "a size, such as 'killed' or 'munitions'; blank means unknown."
+        )
+    return values
+
+
 def _realisation(
-    model: Hawkes,
-    data: Data,
-    counts: Counts,
-    columns: Floats,
-    inputs: Mapping[str, Data],
-    history: Data | None,
+    drawn: _Drawn, before: _Drawn | None, inputs: Mapping[str, Counts], columns: Floats
 ) -> Realisation:
-    before, past = _history(history, counts)
+    counts = drawn.counts
     tables = {name: _input(name, given, counts) for name, given in inputs.items()}
-    lead = max([len(before), *(len(table[0]) for table in tables.values())])
+    past = before.counts.to_numpy(dtype=float) if before else np.empty(0)
+    lead = max([len(past), *(len(table[0]) for table in tables.values())])
     rows = [
         np.concatenate([np.zeros(lead - len(early)), early, within])
         for early, within in tables.values()
     ]
-    n = lead + len(counts)
-    bins = np.empty(0, dtype=np.int64)
-    marks = np.empty(0)
-    if model.mark is not None:
-        bins, marks = _marks(model.mark, data, counts)
-        bins = bins + lead
-        if isinstance(past, Incidents):
-            early_bins, early_marks = _marks(model.mark, past, past.counts("1D"))
-            bins = np.concatenate([early_bins + lead - len(before), bins])
-            marks = np.concatenate([early_marks, marks])
+    bins, marks = drawn.mark_bins + lead, drawn.mark_values
+    if before:
+        bins = np.concatenate([before.mark_bins + lead - len(past), bins])
+        marks = np.concatenate([before.mark_values, marks])
     return Realisation(
         counts,
-        np.concatenate([np.zeros(lead - len(before)), before]),
-        np.array(rows).reshape(len(rows), n),
+        np.concatenate([np.zeros(lead - len(past)), past]),
+        np.array(rows).reshape(len(rows), lead + len(counts)),
         bins,
         marks,
         columns,
     )
 
 
-def _history(history: Data | None, counts: Counts) -> tuple[Floats, Data | None]:
+def _history(
+    history: Data | None,
+    counts: Counts,
+    mark: str | None,
+    imputations: int,
+    rng: np.random.Generator,
+) -> tuple[list[_Drawn], list[str]]:
+    """Give the attacks before the data, once for each draw of their dates; nothing where there are none."""
     if history is None:
-        return np.empty(0), None
+        return [], []
     start = counts.bin_starts[0]
     past: Data = history
     if isinstance(history, Incidents):
         if history.window.end > start:
             past = history.between(history.window.start, start)
-        before = past.counts("1D") if isinstance(past, Incidents) else as_counts(past)
     else:
-        before = as_counts(history).before(start)
-        past = before
+        past = as_counts(history).before(start)
+    # A history of plain counts may stand beside marked incidents: its attacks have the mean weight.
+    found, notes = _drawn(past, mark if isinstance(past, Incidents) else None, imputations, rng)
+    before = found[0].counts
     if before.end != start or not np.allclose(before.bin_days.mean(), counts.bin_days.mean()):
         raise DataError(
             f"the history ends on {before.end:%Y-%m-%d} in bins of {before.bin_days.mean():g} days, and the data begin "
@@ -248,12 +334,11 @@ def _history(history: Data | None, counts: Counts) -> tuple[Floats, Data | None]
             f"the history has bins that nobody watched (first: {first:%Y-%m-%d}). Begin it after the last of them, or "
             "make it part of the data, where gaps are modelled."
         )
-    return before.to_numpy(dtype=float), past
+    return found, [f"History: {text}" for text in notes]
 
 
-def _input(name: str, given: Any, counts: Counts) -> tuple[Floats, Floats]:
+def _input(name: str, table: Counts, counts: Counts) -> tuple[Floats, Floats]:
     """Give events of an input before and within the bins of the data."""
-    table = given.counts("1D") if isinstance(given, Incidents) else as_counts(given)
     if not len(table):
         raise DataError(f"the input {name!r} is empty; it must cover every bin of the data.")
     values = pd.Series(table.to_numpy(dtype=float), index=table.bin_starts)
@@ -267,30 +352,6 @@ def _input(name: str, given: Any, counts: Counts) -> tuple[Floats, Floats]:
         )
     early = values[values.index < counts.bin_starts[0]].fillna(0.0).to_numpy()[-LONGEST_LEAD:]
     return early, within.to_numpy()
-
-
-def _marks(mark: str, data: Data, counts: Counts) -> tuple[NDArray[np.int64], Floats]:
-    """Give the bin and ``log(1 + mark)`` of each attack whose mark is known."""
-    if not isinstance(data, Incidents):
-        raise OptionError(
-            f"mark={mark!r} needs the mark of each incident, and counts have none. Pass Incidents."
-        )
-    if mark not in data.table.columns:
-        raise OptionError(f"the incidents have no column {mark!r} to be the mark.")
-    if data.n_uncertain("1D"):
-        raise OptionError(
-            f"{data.n_uncertain('1D')} dates are known only to an interval, and a mark needs its day. Fit without "
-            "mark=, or keep the exact dates: incidents.where(\"date_precision == 'day'\")."
-        )
-    values = pd.to_numeric(data.table[mark]).to_numpy(dtype=float)
-    if (values < 0).any():
-        raise DataError(f"{int((values < 0).sum())} values of the mark {mark!r} are negative.")
-    days = ((data.table["date_start"].dt.normalize() - counts.bin_starts[0]) // DAY).to_numpy()
-    watched = counts.exposure.to_numpy(dtype=float) > 0
-    inside = (days >= 0) & (days < len(counts))
-    inside[inside] = watched[days[inside].astype(np.int64)]
-    known = inside & np.isfinite(values)
-    return days[known].astype(np.int64), np.log1p(values[known])
 
 
 def _notes(model: Hawkes, engine: GeneralEngine) -> list[str]:
@@ -310,8 +371,6 @@ def _notes(model: Hawkes, engine: GeneralEngine) -> list[str]:
     if layout.marked:
         attacks = sum(part.counts.events + int(part.history.sum()) for part in engine.realisations)
         known = sum(len(part.mark_values) for part in engine.realisations)
-        if not known:
-            raise DataError(f"no incident has a known {model.mark!r}; fit without mark=.")
         notes.append(
             f"The mark {model.mark!r} is known for {known} of {attacks} attacks; others count with the mean weight. "
             "Forecasts draw marks from those seen."

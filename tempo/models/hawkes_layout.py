@@ -38,7 +38,7 @@ class Layout:
     ----------
     kind, parts : int
         Kernel, and how many exponentials or levels it has.
-    edges : tuple of int
+    edges : tuple of float
         First lag of each level of a histogram, and the first lag beyond.
     lags, delay : int
         Longest lag of kernels that end, and bins before any excitation.
@@ -60,7 +60,7 @@ class Layout:
 
     kind: int
     parts: int
-    edges: tuple[int, ...]
+    edges: tuple[float, ...]
     lags: int
     delay: int
     columns: tuple[str, ...]
@@ -358,13 +358,12 @@ class Layout:
         lower, upper : ndarray, shape (size,)
             Of the unbounded parameters.
         """
-        longest = math.log(max(0.5 * n, 2.0) * self.width)
-        shortest = math.log(0.2 * self.width)
+        shortest, longest = (math.log(days) for days in self._memory_limits(n))
         decay = (-longest + math.log(math.log(2)), -shortest)
         shape = {
             shapes.EXPONENTIAL: [decay],
             shapes.SUM_EXPONENTIAL: [decay]
-            + [(-2.5, 1.4)] * (self.parts - 1)  # up to 57 times slower
+            + [(-2.5, self._most_apart)] * (self.parts - 1)
             + [(-8.0, 8.0)] * (self.parts - 1),
             shapes.POWER: [(shortest - 2.0, longest), (-2.5, 3.5)],
             shapes.GAMMA: [(-3.0, 4.0), (shortest, longest)],
@@ -378,6 +377,19 @@ class Layout:
         rows += [(-12.0, 5.0)] if self.code in {1, 4} else []
         table = np.array(rows)
         return table[:, 0], table[:, 1]
+
+    def _memory_limits(self, n: int) -> tuple[float, float]:
+        """Shortest and longest mean lag, in days, that a record of ``n`` bins could tell."""
+        return 0.2 * self.width, max(0.5 * n, 2.0) * self.width
+
+    @property
+    def _most_apart(self) -> float:
+        """Log of the largest difference of log decays in a sum of exponentials: 57 times slower."""
+        return 1.4
+
+    def _memories(self) -> list[tuple[float, float]]:
+        """Mean lags to climb from, in bins and in days."""
+        return [(bins, bins * self.width) for bins in (1.0, 5.0, 25.0)]
 
     def starts(self, rate_per_day: float) -> list[Floats]:
         """Give places to climb from: short, middling and long memories.
@@ -393,8 +405,8 @@ class Layout:
             Each inside the bounds.
         """
         found = []
-        for bins in (1.0, 5.0, 25.0):
-            memory = math.log(bins * self.width)
+        for bins, memory_days in self._memories():
+            memory = math.log(memory_days)
             shape = {
                 shapes.EXPONENTIAL: [-memory],
                 shapes.SUM_EXPONENTIAL: [1.0 - memory]
@@ -424,6 +436,7 @@ def pack(
     stop: Floats,
     marks: tuple[Floats, Floats, Floats, Floats],
     prior: tuple[Floats, Floats, Floats],
+    times: Floats | None = None,
 ) -> Floats:
     """Lay data and prior out as the one block of numbers that the compiled code takes.
 
@@ -441,6 +454,8 @@ def pack(
         Bin and code of each attack of known mark, values and numbers of the distinct marks.
     prior : tuple of ndarray
         From ``Layout.prior``.
+    times : ndarray, optional
+        What continuous time adds, from ``hawkes_continuous_layout.pack_times``.
 
     Returns
     -------
@@ -481,6 +496,10 @@ def pack(
         *marks,
         *prior,
     ]
+    if times is not None:
+        end = sum(map(len, pieces))
+        header[17:20] = [HEADER, end - 3 * layout.size, end]
+        pieces = [*pieces, times]
     block = np.concatenate(pieces).astype(np.float64)
     block[0] = len(block)
     return block

@@ -28,8 +28,11 @@ __all__ = [
     "KINDS",
     "POWER",
     "SUM_EXPONENTIAL",
+    "component_slopes",
     "components",
+    "decays_and_shares",
     "lag_weights",
+    "mixture_slopes",
     "recursive",
     "shape_size",
 ]
@@ -72,28 +75,54 @@ def recursive(kind: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def components(place: Floats, parts: int, width: float) -> tuple[Floats, Floats, Floats]:
-    """Give decay rates, fresh shares ``1 - exp(-decay w)`` and mixture shares of a sum of exponentials.
+def decays_and_shares(place: Floats, parts: int, decays: Floats, shares: Floats) -> None:
+    """Write decay rates and mixture shares of a sum of exponentials.
 
     ``place``: log of the fastest decay; for each next one the log of how much smaller its log decay is; then logits
     of a stick that is broken into shares.
     """
-    decays = np.empty(parts)
-    fresh = np.empty(parts)
-    shares = np.empty(parts)
     log_decay = place[0]
     left = 1.0
     for c in range(parts):
         if c > 0:
             log_decay -= math.exp(place[c])
         decays[c] = math.exp(log_decay)
-        fresh[c] = -math.expm1(-decays[c] * width)
         if c < parts - 1:
             broken = 1.0 / (1.0 + math.exp(-place[parts + c]))
             shares[c] = left * broken
             left *= 1.0 - broken
         else:
             shares[c] = left
+
+
+@njit(cache=True, error_model="numpy")
+def mixture_slopes(
+    place: Floats, parts: int, in_logs: Floats, in_shares: Floats, gradient: Floats
+) -> None:
+    """Turn derivatives in log decays and mixture shares into derivatives in ``place``, added to ``gradient``."""
+    decays, shares = np.empty(parts), np.empty(parts)
+    decays_and_shares(place, parts, decays, shares)
+    # Every later decay moves with an earlier log decay.
+    carried = 0.0
+    for c in range(parts - 1, -1, -1):
+        carried += in_logs[c]
+        gradient[c] += carried if c == 0 else -carried * math.exp(place[c])
+    for c in range(parts - 1):
+        broken = 1.0 / (1.0 + math.exp(-place[parts + c]))
+        total = in_shares[c] * shares[c] * (1.0 - broken)
+        for later in range(c + 1, parts):
+            total -= in_shares[later] * shares[later] * broken
+        gradient[parts + c] += total
+
+
+@njit(cache=True, error_model="numpy")
+def components(place: Floats, parts: int, width: float) -> tuple[Floats, Floats, Floats]:
+    """Give decay rates, fresh shares ``1 - exp(-decay w)`` and mixture shares of a sum of exponentials."""
+    decays, shares = np.empty(parts), np.empty(parts)
+    decays_and_shares(place, parts, decays, shares)
+    fresh = np.empty(parts)
+    for c in range(parts):
+        fresh[c] = -math.expm1(-decays[c] * width)
     return decays, fresh, shares
 
 
@@ -107,18 +136,11 @@ def component_slopes(
     gradient: Floats,
 ) -> None:
     """Turn derivatives in fresh shares and mixture shares into derivatives in ``place``, added to ``gradient``."""
-    decays, _, shares = components(place, parts, width)
-    # Every later decay moves with an earlier log decay.
-    carried = 0.0
-    for c in range(parts - 1, -1, -1):
-        carried += in_fresh[c] * width * math.exp(-decays[c] * width) * decays[c]
-        gradient[c] += carried if c == 0 else -carried * math.exp(place[c])
-    for c in range(parts - 1):
-        broken = 1.0 / (1.0 + math.exp(-place[parts + c]))
-        total = in_shares[c] * shares[c] * (1.0 - broken)
-        for later in range(c + 1, parts):
-            total -= in_shares[later] * shares[later] * broken
-        gradient[parts + c] += total
+    decays, _, _ = components(place, parts, width)
+    in_logs = np.empty(parts)
+    for c in range(parts):
+        in_logs[c] = in_fresh[c] * width * math.exp(-decays[c] * width) * decays[c]
+    mixture_slopes(place, parts, in_logs, in_shares, gradient)
 
 
 @njit(cache=True, error_model="numpy")
