@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tempo.data.rounding import number, percent
 from tempo.figures import style
+from tempo.figures.bars import bars_of, draw_bars
 from tempo.figures.dates import date_axis, days, mark_gaps, one_day, until, unwatched
 from tempo.figures.labels import at_right, counting_rule, noun, plain
-from tempo.figures.tempo_chart import bars_of, draw_bars
 
 if TYPE_CHECKING:
     from tempo.models.regime_fit import RegimesFit
@@ -72,6 +72,7 @@ def plot_regimes(regimes_fit: RegimesFit, ax: Axes | None = None) -> Axes:
                 else "",
                 counting_rule(counts.label, counts.rule),
                 until(counts.end),
+                bars.said,
                 "Paler bars: observed only in part"
                 if ((bars.exposure < 0.999) & (bars.values > 0)).any()
                 else "",

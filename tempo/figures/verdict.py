@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.dates import until
-from tempo.figures.labels import counting_rule, noun, shortened
+from tempo.figures.labels import counting_rule, noun
+from tempo.figures.rows import Row, draw_rows, probability_axis
 
 if TYPE_CHECKING:
     from tempo.models.explain_verdict import Verdict
@@ -59,17 +60,26 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
     >>> ax = plot_verdict(tempo.explain(daily, rng=1))
     >>> plt.close(ax.figure)
     """
+    best = float(verdict.probabilities.max())
     rows = [
-        (_NAMES[str(name)], float(p), _COLOURS[str(name)], float(y))
+        Row(_NAMES[str(name)], float(p), _COLOURS[str(name)], float(y), "account", float(p) == best)
         for y, (name, p) in enumerate(verdict.probabilities.items())
     ]
     below = len(rows) + 0.6
     rows += [
-        ("any contagion", verdict.contagion, style.INK, below),
-        ("any change of the baseline", verdict.changed, style.INK, below + 1),
+        Row("any contagion", verdict.contagion, style.INK, below, "question"),
+        Row("any change of the baseline", verdict.changed, style.INK, below + 1, "question"),
     ]
     counts = verdict.counts
-    state = "a verdict" if verdict.decided else "no verdict: the accounts cannot be separated"
+    state = (
+        "a verdict"
+        if verdict.decided
+        else "no verdict, because a season fits better"
+        if verdict.season_explains
+        else "no verdict, because contagion with a longer memory fits better"
+        if verdict.memory_explains
+        else "no verdict: the accounts cannot be separated"
+    )
     question = (
         f"Four accounts of the same {noun(counts.label)} ({number(counts.events, 12)} in all), which add up to 100 %; "
         f"at {percent(_NEEDED)}, the dashed line, one is the verdict (here: {state})"
@@ -96,39 +106,13 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
             right_mm=22.0,
             caption_from_mm=_LEFT_MM - 1.0,
         )
-        ax.set_xlim(0, 1)
+        probability_axis(ax)
         ax.set_ylim(below + 1.6, -0.6)
-        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: f"{number(100 * value, 3)} %")
-        ax.set_yticks([])
-        ax.spines["left"].set_visible(False)
         ax.plot(
             [_NEEDED, _NEEDED], [-0.5, len(rows) - 2.5], linestyle=(0, (4, 2)), linewidth=0.9, color=style.INK,
             gid="needed", zorder=3,
         )  # fmt: skip
         ax.axhline(len(rows) - 2 - 0.2, color=style.RULE, linewidth=0.6)
-        for i, (name, chance, colour, y) in enumerate(rows):
-            ax.barh(y, 1.0, height=0.5, color=style.PALE, linewidth=0, zorder=1, gid="track")
-            ax.barh(
-                y, chance, height=0.5, color=colour, linewidth=0, zorder=2, gid="account" if i < 4 else "question"
-            )  # fmt: skip
-            top = i < 4 and chance == float(verdict.probabilities.max())
-            for text, x, align, shift in (
-                (shortened(name, _LEFT_MM - 4.0, style.TEXT_PT, bold=top), 0, "right", -6),
-                (percent(chance), 1, "left", 6),
-            ):
-                ax.annotate(
-                    text,
-                    xy=(x, y),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(shift, 0),
-                    textcoords="offset points",
-                    ha=align,
-                    va="center",
-                    fontsize=style.TEXT_PT,
-                    fontweight="bold" if top else "normal",
-                    color=style.INK,
-                    annotation_clip=False,
-                )
+        draw_rows(ax, rows, _LEFT_MM)
         style.headline(ax, "probability")
     return ax

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import pandas as pd
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import percent
-from tempo.errors import OptionError, SeasonWarning
+from tempo.data.rounding import number, percent
+from tempo.errors import MemoryWarning, OptionError, SeasonWarning
 from tempo.models.explain_grid import ExplainPrior
 from tempo.models.explain_recursions import LANES
 from tempo.models.explain_verdict import Verdict, read_off
 from tempo.models.explain_weighing import Observation, Weighing, weigh_accounts
-from tempo.models.explain_words import is_decided, reason
+from tempo.models.explain_words import REMEMBERED, SEASONAL, is_decided, reason
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.models.provenance import Provenance
 from tempo.models.seasons import SeasonName
@@ -25,8 +26,10 @@ __all__ = ["ExplainPrior", "Verdict", "explain"]
 
 #: Observed days from which a yearly season is tried when none was asked for.
 _SEASON_DAYS = 2 * 365
-#: Bayes factor for the season from which it can overturn an answer.
-_SEASON_FACTOR = 3.0
+#: Bayes factor for a season, or for a longer memory, from which it can overturn an answer.
+_FACTOR = 3.0
+#: A memory so many times as long is tried where changes alone are the answer, if the half-life expected is below this.
+_LONGER, _SHORT_DAYS = 4.0, 6.0
 #: Probability of the largest number of changes from which the result says that there may be more.
 _BEYOND = 0.05
 
@@ -88,6 +91,8 @@ def explain(
         With fewer than 25 events: the answer leans on the prior.
     SeasonWarning
         If a yearly season fits better than none and changes the answer.
+    MemoryWarning
+        If changes alone are the answer, and a memory four times as long fits better and finds contagion instead.
 
     Notes
     -----
@@ -126,16 +131,20 @@ def explain(
     shares, answers = weighing.shares, read_off(weighing)
     if weighing.season.note:
         notes.append(weighing.season.note)
-    seasonal, season_explains = None, False
+    seasonal, season_text = None, ""
     observed_days = float((counts.exposure.to_numpy() * counts.bin_days).sum())
     if season is None and observed_days >= _SEASON_DAYS and counts.bin_days.max() <= 92:
         by_year = weigh_accounts(series, observation, "year", prior)
         seasonal = by_year.shares
-        text = _season_doubt(weighing, by_year)
-        season_explains = bool(text)
-        if season_explains:
-            notes.append(text)
-            warnings.warn(SeasonWarning(text), stacklevel=2)
+        season_text = _season_doubt(weighing, by_year)
+        if season_text:
+            notes.append(season_text)
+            warnings.warn(SeasonWarning(season_text), stacklevel=2)
+    memory_text = _memory_doubt(weighing, series, observation, season, prior)
+    if memory_text:
+        notes.append(memory_text)
+        warnings.warn(MemoryWarning(memory_text), stacklevel=2)
+    doubt = SEASONAL if season_text else REMEMBERED if memory_text else ""
     if answers["beyond"] > _BEYOND:
         notes.append(
             f"There may be more than {LANES - 1} changes of the baseline ({percent(answers['beyond'])} at the limit): "
@@ -146,14 +155,15 @@ def explain(
         probabilities=shares,
         contagion=answers["contagion"],
         changed=answers["changed"],
-        decided=is_decided(shares, counts),
-        reason=reason(shares, counts),
+        decided=is_decided(shares, counts) and not doubt,
+        reason=reason(shares, counts, doubt=doubt),
         branching_ratio=answers["branching_ratio"],
         n_changes=answers["n_changes"],
         observation=observation,
         season=season,
         seasonal=seasonal,
-        season_explains=season_explains,
+        season_explains=bool(season_text),
+        memory_explains=bool(memory_text),
         prior=prior,
         provenance=Provenance.of(
             counts,
@@ -170,7 +180,7 @@ def explain(
 def _season_doubt(without: Weighing, with_season: Weighing) -> str:
     """Give the sentence of the warning, empty if the season fits no better or says the same."""
     gain = with_season.log_evidence + with_season.season.occam - without.log_evidence
-    if gain < math.log(_SEASON_FACTOR):
+    if gain < math.log(_FACTOR):
         return ""
     before, after = read_off(without), read_off(with_season)
     turned = [
@@ -183,4 +193,28 @@ def _season_doubt(without: Weighing, with_season: Weighing) -> str:
     return (
         f"A baseline that follows the time of the year fits better than a level one, and takes the probability of "
         f"{' and of '.join(turned)}. Use season='year'."
+    )
+
+
+def _memory_doubt(
+    weighing: Weighing,
+    series: Sequence[Counts],
+    observation: Observation,
+    season: SeasonName,
+    prior: ExplainPrior,
+) -> str:
+    """Give the sentence of the warning, empty if changes are not the answer or a longer memory does no better."""
+    before = read_off(weighing)
+    if before["changed"] < 0.5 or before["contagion"] >= 0.5 or prior.half_life_days > _SHORT_DAYS:
+        return ""
+    days = _LONGER * prior.half_life_days
+    longer = weigh_accounts(series, observation, season, prior.with_(half_life_days=days))
+    after = read_off(longer)
+    if longer.log_evidence - weighing.log_evidence < math.log(_FACTOR) or after["contagion"] < 0.5:
+        return ""
+    turned = f"{percent(before['contagion'])} to {percent(after['contagion'])}"
+    return (
+        f"A memory with a half-life of about {number(days)} days fits better than one of about "
+        f"{number(prior.half_life_days)}, and takes the probability of contagion from {turned}. Use "
+        f"prior=ExplainPrior(half_life_days={number(days)})."
     )

@@ -19,7 +19,7 @@ from tempo.models.explain_draws import AccountFit, LevelDraws, draw_levels
 from tempo.models.explain_grid import ACCOUNTS, ExplainPrior, account_weights
 from tempo.models.explain_recursions import LANES
 from tempo.models.explain_weighing import Observation, Weighing, holdout_scores, weigh_accounts
-from tempo.models.explain_words import is_decided, sentence
+from tempo.models.explain_words import REMEMBERED, SEASONAL, is_decided, sentence
 from tempo.models.provenance import Provenance
 from tempo.models.seasons import SeasonName
 from tempo.randomness import spawn
@@ -62,7 +62,8 @@ class Verdict:
     changed : float
         Probability of at least one material change of the baseline, with or without contagion.
     decided : bool
-        Whether the top account reaches 0.75, on at least 15 attacks.
+        Whether the top account reaches 0.75, on at least 15 attacks, and neither a season nor a longer memory takes
+        the answer back.
     reason : str
         Why it is decided, or why not.
     branching_ratio : float
@@ -77,7 +78,9 @@ class Verdict:
         Probabilities of the accounts if the baseline follows the time of the year; None where this was not looked at
         (less than two years, or a season was given).
     season_explains : bool
-        Whether a yearly season fits better than none and changes the answer: then this verdict is not to be used.
+        Whether a yearly season fits better than none and changes the answer: then nothing is decided without it.
+    memory_explains : bool
+        Whether changes alone were the answer, and a memory four times as long fits better and finds contagion instead.
     prior : ExplainPrior
         The choices behind the weights.
     provenance : Provenance
@@ -104,6 +107,7 @@ class Verdict:
     season: SeasonName
     seasonal: pd.Series | None
     season_explains: bool
+    memory_explains: bool
     prior: ExplainPrior
     provenance: Provenance
     _weighing: Weighing = field(repr=False)
@@ -418,7 +422,13 @@ class Verdict:
         triggered = (0.0, 0.0, 0.0)
         if self.contagion >= 0.5:
             triggered = (self.triggered_share, *self.triggered_share_interval(0.9))
-        return sentence(self.probabilities, self.counts, self.prior.least_step, triggered)
+        return sentence(
+            self.probabilities,
+            self.counts,
+            self.prior.least_step,
+            triggered,
+            doubt=SEASONAL if self.season_explains else REMEMBERED if self.memory_explains else "",
+        )
 
     def describe(self) -> str:
         """Say what was found, and every doubt.

@@ -8,13 +8,26 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.models.inputs import FEW_EVENTS
 
-__all__ = ["DECIDED", "LEAST_EVENTS", "MEANING", "is_decided", "reason", "sentence"]
+__all__ = [
+    "DECIDED",
+    "LEAST_EVENTS",
+    "MEANING",
+    "REMEMBERED",
+    "SEASONAL",
+    "is_decided",
+    "reason",
+    "sentence",
+]
 
 #: The top account must reach this probability; below it, the verdict is "undecided".
 DECIDED = 0.75
 
 #: With fewer attacks than this no verdict is given, however the prior leans.
 LEAST_EVENTS = 15
+
+#: What takes a verdict back.
+SEASONAL = "a yearly season, which these accounts leave out, fits better and changes the answer"
+REMEMBERED = "with a longer memory of earlier attacks, contagion fits better and takes the place of the changes"
 
 #: What each account says.
 MEANING = {
@@ -43,7 +56,7 @@ def is_decided(probabilities: pd.Series, counts: Counts) -> bool:
     return bool(probabilities.max() >= DECIDED) and counts.events >= LEAST_EVENTS
 
 
-def reason(probabilities: pd.Series, counts: Counts) -> str:
+def reason(probabilities: pd.Series, counts: Counts, *, doubt: str = "") -> str:
     """Say why the verdict is decided, or why not.
 
     Parameters
@@ -52,6 +65,8 @@ def reason(probabilities: pd.Series, counts: Counts) -> str:
         Of the four accounts.
     counts : Counts
         What was explained.
+    doubt : str
+        What takes the verdict back, as half a sentence; empty where nothing does.
 
     Returns
     -------
@@ -62,9 +77,13 @@ def reason(probabilities: pd.Series, counts: Counts) -> str:
     needed = f"{round(100 * DECIDED)} %"
     if counts.events < LEAST_EVENTS:
         return (
-            f"{counted(counts.events, counts.label)} decide nothing: it takes at least {LEAST_EVENTS} for a verdict. "
+            f"{counted(counts.events, counts.label)} {'decides' if counts.events == 1 else 'decide'} nothing: it takes "
+            f"at least {LEAST_EVENTS} for a verdict. "
             f"{MEANING[top].capitalize()} has {percent(best)} of the probability, most of it from the prior."
         )
+    if doubt:
+        remedy = "season='year'" if doubt == SEASONAL else "ExplainPrior(half_life_days=12)"
+        return f"Not decided: {doubt}. Look at {remedy}."
     if best >= DECIDED:
         text = f"{MEANING[top].capitalize()} has {percent(best)} of the probability; {needed} makes a verdict."
     else:
@@ -96,6 +115,8 @@ def sentence(
     counts: Counts,
     least_step: float,
     triggered: tuple[float, float, float],
+    *,
+    doubt: str = "",
 ) -> str:
     """Write the verdict in plain words, with its numbers and without claiming causes.
 
@@ -109,6 +130,8 @@ def sentence(
         Factor from which a change counts.
     triggered : tuple of float
         Share of the attacks that read as triggered: expected, and low and high of the 90 % interval.
+    doubt : str
+        What takes the verdict back, as half a sentence; empty where nothing does.
 
     Returns
     -------
@@ -141,5 +164,9 @@ def sentence(
             "earlier ones more closely than the baseline alone would have it: a pattern, not a cause."
         )
     if counts.events < FEW_EVENTS:
-        text += f" {events} are few: the answer leans on the prior."
+        text += (
+            f" {events} {'is' if counts.events == 1 else 'are'} few: the answer leans on the prior."
+        )
+    if doubt:
+        text += f" But {doubt}: none of this stands without that."
     return text[0].upper() + text[1:]

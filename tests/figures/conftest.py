@@ -73,7 +73,8 @@ def make_shifts(counts: Counts) -> SimpleNamespace:
     share = 1 / (1 + np.exp(-(np.arange(n) - 2 * n / 3) / max(n / 50, 1)))
     rate = 0.03 + 0.14 * share
     change = np.abs(np.diff(share, prepend=share[0])) * 0.8
-    table = pd.DataFrame({"mean": rate, "low": rate * 0.5, "high": rate * 1.8}, index=counts.index)
+    columns = {"mean": rate, "low": rate * 0.5, "high": rate * 1.8, "per_day": rate}
+    table = pd.DataFrame(columns, index=counts.index)
     unseen = np.isnan(counts.to_numpy(dtype=float))
     table.loc[unseen] = np.nan
     table.attrs["prob"] = 0.9
@@ -85,10 +86,76 @@ def make_shifts(counts: Counts) -> SimpleNamespace:
     segments.attrs |= {"prob": 0.9, "n_changes": 1, "p_n_changes": 0.65}
     return SimpleNamespace(
         counts=counts,
+        model=SimpleNamespace(observation="poisson"),
+        name="Changepoints",
         rate=table,
         segments=segments,
         change_probability=pd.Series(np.where(unseen, np.nan, change), index=counts.index),
         n_changes=pd.Series([0.2, 0.65, 0.15]),
+    )
+
+
+def make_shared(counts: Counts) -> SimpleNamespace:
+    """Two series that changed together with one in two."""
+    n = len(counts)
+    bump = np.exp(-0.5 * ((np.arange(n) - 2 * n / 3) / max(n / 60, 1)) ** 2)
+    bump /= bump.sum()
+    columns = {"rockets": 0.9 * bump, "roadside bombs": 0.8 * bump, "together": 0.5 * bump}
+    accounts = ["neither", "only rockets", "only roadside bombs", "apart", "together"]
+    return SimpleNamespace(
+        names=("rockets", "roadside bombs"),
+        counts=(counts, counts),
+        probabilities=pd.Series([0.02, 0.18, 0.08, 0.22, 0.5], index=accounts),
+        shared=0.5 / 0.72,
+        change_probability=pd.DataFrame(columns, index=counts.index),
+    )
+
+
+def make_watched(counts: Counts) -> tuple[pd.DataFrame, SimpleNamespace]:
+    """An alarm that sounds late in the series, and the rule behind it."""
+    n = len(counts)
+    chance = 1 / (1 + np.exp(-(np.arange(n) - 0.8 * n) / max(n / 40, 1)))
+    turn = counts.index[int(0.7 * n)]
+    watched = pd.DataFrame(
+        {"probability": chance, "alarm": chance > 0.6, "since": turn}, index=counts.index
+    )
+    rule = SimpleNamespace(
+        usual_rate=0.05, ratio=3.0, false_alarm_bins=365.0, dispersion=0.0, threshold=0.6
+    )
+    return watched, rule
+
+
+def make_severity(n: int = 60) -> SimpleNamespace:
+    """Sixty deadly attacks that become twice as deadly."""
+    dates = pd.date_range(end=CUTOFF - pd.Timedelta("1D"), periods=n, freq="5D", unit="us")
+    place = np.arange(n)
+    share = 1 / (1 + np.exp(-(place - n / 2) / 2))
+    typical = 2.0 * np.exp(share * np.log(2))
+    table = pd.DataFrame(
+        {"deaths": typical, "low": 0.7 * typical, "high": 1.5 * typical}, index=dates
+    )
+    table.attrs["prob"] = 0.9
+    segments = pd.DataFrame(
+        {
+            "start": dates[[0, n // 2]],
+            "start_low": dates[[0, n // 2 - 3]],
+            "start_high": dates[[0, n // 2 + 2]],
+        }
+    )
+    segments.attrs |= {"prob": 0.9, "n_changes": 1, "p_n_changes": 0.6}
+    days = pd.date_range(dates[0], dates[-1], freq="1D", unit="us")
+    counts = as_counts(pd.Series(days.isin(dates).astype(int), index=days, name="attacks"))
+    counts.rule = "killed > 0"
+    chance = np.abs(np.diff(share, prepend=share[0]))
+    return SimpleNamespace(
+        counts=counts,
+        model=SimpleNamespace(observation="severity"),
+        name="Changepoints",
+        rate=table,
+        segments=segments,
+        events=pd.DataFrame({"start": dates, "value": np.log(1.0 + place % 7)}),
+        change_probability=pd.Series(chance, index=dates),
+        n_changes=pd.Series([0.3, 0.6, 0.1]),
     )
 
 
@@ -192,6 +259,10 @@ def drawings() -> dict[str, Callable[..., mpl.axes.Axes]]:
             counts, shifts=make_shifts(counts), outlook=make_outlook(), ax=ax
         ),
         "counts": lambda ax=None: figures.plot_tempo(counts, ax=ax),
+        "n_changes": lambda ax=None: figures.plot_n_changes(make_shifts(counts), ax=ax),
+        "deadliness": lambda ax=None: figures.plot_deadliness(make_severity(), ax=ax),
+        "shared": lambda ax=None: figures.plot_shared_changes(make_shared(counts), ax=ax),
+        "alarm": lambda ax=None: figures.plot_alarm(counts, *make_watched(counts), ax=ax),
         "intensity": lambda ax=None: figures.plot_intensity(make_hawkes(counts), ax=ax),
         "forecast": lambda ax=None: figures.plot_forecast(make_outlook(), ax=ax),
         "odds": lambda ax=None: figures.plot_odds(weights, ax=ax),
@@ -213,6 +284,9 @@ def made_up() -> SimpleNamespace:
         incidents=make_incidents,
         counts=make_counts,
         shifts=make_shifts,
+        shared=make_shared,
+        watched=make_watched,
+        severity=make_severity,
         outlook=make_outlook,
         hawkes=make_hawkes,
         weights=MadeUpWeights,

@@ -16,7 +16,10 @@ import pytest
 from tempo.figures import render
 
 FOLDER = Path(__file__).parent / "baseline"
-CHARTS = ["timeline", "tempo", "intensity", "forecast", "odds", "scenarios", "indicators"]
+CHARTS = [
+    "timeline", "tempo", "n_changes", "deadliness", "shared", "alarm", "intensity", "forecast", "odds", "scenarios",
+    "indicators",
+]  # fmt: skip
 # Mean difference of grey levels (0 to 255). Moving one label by a millimetre gives about 0.4.
 TOLERANCE = 0.1
 

@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 
 import tempo
-from tempo.errors import DataError, FewEventsWarning, OptionError, SeasonWarning
+from tempo.errors import (
+    DataError,
+    FewEventsWarning,
+    MemoryWarning,
+    OptionError,
+    SeasonWarning,
+)
 from tempo.models.explain import ExplainPrior, explain
 from tempo.models.explain_grid import ACCOUNTS
 
@@ -22,7 +28,7 @@ def series(values, freq: str = "1D", name: str = "attack") -> pd.Series:
     return pd.Series(values, index=index, name=name)
 
 
-def hawkes(n: int, level, branching: float, memory: float, seed: int) -> np.ndarray:
+def hawkes(n: int, level, branching: float, memory: float, seed) -> np.ndarray:
     rng, level = np.random.default_rng(seed), np.broadcast_to(level, n)
     keep, state, y = 1 - 1 / memory, 0.0, np.zeros(n, dtype=np.int64)
     for t in range(n):
@@ -158,7 +164,7 @@ def test_few_events_are_undecided_and_say_so(events) -> None:
     assert verdict.probabilities.sum() == pytest.approx(1)
     assert not verdict.decided
     assert not verdict.sensitivity()["decided"].any()
-    assert "decide nothing" in verdict.reason
+    assert " nothing: it takes" in verdict.reason
     assert ("leans on the prior" in verdict.sentence) or events == 0
     assert np.isfinite(verdict.triggered_share)
 
@@ -295,6 +301,9 @@ def test_a_season_that_explains_the_verdict_is_warned_of() -> None:
     assert verdict.season_explains
     assert verdict.changed + verdict.contagion > 0.9
     assert any("time of the year" in note for note in verdict.provenance.notes)
+    assert not verdict.decided
+    assert verdict.reason.startswith("Not decided: a yearly season")
+    assert "a yearly season" in verdict.sentence
     seasonal = explain(y, season="year", rng=1)
     assert seasonal.top == "constant"
     assert seasonal.seasonal is None
@@ -307,6 +316,7 @@ def test_no_season_is_warned_of_where_there_is_none(changed, contagious) -> None
     for verdict in (changed, contagious):
         assert verdict.seasonal is not None
         assert not verdict.season_explains
+        assert "season" not in verdict.sentence + verdict.reason
 
 
 def test_weekly_season() -> None:
@@ -386,3 +396,29 @@ def test_every_account_can_be_read_even_where_it_has_no_weight(changed) -> None:
         assert (table["start_low"] <= table["start"]).all()
         assert (table["start"] <= table["start_high"]).all()
         assert table.attrs["account"] == name
+
+
+def test_one_attack_is_said_in_the_singular() -> None:
+    y = series(np.array([0, 0, 1, 0, 0, 0]))
+    with pytest.warns(FewEventsWarning):
+        verdict = explain(y, rng=1)
+    assert verdict.reason.startswith("1 attack decides nothing")
+    assert "is few" in verdict.sentence
+
+
+def test_a_longer_memory_that_fits_better_takes_changes_back(changed) -> None:
+    y = series(
+        hawkes(1500, 0.04, 0.6, 45.0, [3, 4])
+    )  # what is triggered comes six weeks later on average
+    with pytest.warns(MemoryWarning, match="half_life_days=12"):
+        verdict = explain(y, rng=1)
+    assert verdict.probabilities["changepoints"] > 0.9
+    assert verdict.memory_explains
+    assert not verdict.decided
+    assert verdict.reason.startswith("Not decided: with a longer memory")
+    assert "longer memory" in verdict.sentence
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MemoryWarning)
+        longer = explain(y, prior=ExplainPrior(half_life_days=12.0), rng=1)
+    assert longer.contagion > 0.5
+    assert not changed.memory_explains
