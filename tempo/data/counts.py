@@ -189,6 +189,14 @@ class Counts(pd.Series):
         return self.bin_ends[-1]
 
     @property
+    def watched_until(self) -> pd.Timestamp:
+        """The moment at which watching ended: that of the window where it cuts the last bin, otherwise ``end``."""
+        end = self.end
+        if self.window is not None and self.bin_starts[-1] < self.window.end < end:
+            return self.window.end
+        return end
+
+    @property
     def events(self) -> int:
         """How many incidents were counted, over all observed bins."""
         return int(np.nansum(self.to_numpy(dtype=float)))

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import gamma
 
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
@@ -21,6 +22,7 @@ __all__ = ["Alarm"]
 
 type Floats = NDArray[np.float64]
 
+_MULTIPLES = 12
 _PATHS = (
     1_000  # simulated quiet series behind a threshold: its average run length is known to about 5 %
 )
@@ -31,9 +33,11 @@ class Alarm:
     r"""A rule that says each day whether the pace has left its usual level, at a stated rate of false alarms.
 
     Before the change counts are Poisson with the usual rate :math:`\lambda_0`. From an unknown day on their rate is
-    :math:`\lambda_0` times a Gamma variable with mean ``ratio``. The statistic is the posterior probability that this
-    day has come (Shiryaev 1963, Theory of Probability and its Applications 8), the sum over all days on which it may
-    have; the alarm sounds when it passes ``threshold``. The threshold is found by simulation, so that a series
+    :math:`\lambda_0` times a multiple that is not known: a Gamma variable with mean ``ratio``, of which only the part
+    above 1 counts (below 1 for a lull), so that silence never sounds an alarm for a rise. It is averaged over twelve
+    equally probable values. The statistic is the posterior probability that this day has come (Shiryaev 1963, Theory
+    of Probability and its Applications 8), the sum over all days on which it may have; the alarm sounds when it
+    passes ``threshold``. The threshold is found by simulation, so that a series
     whose rate never changes sounds it once in ``false_alarm_bins`` bins on average.
 
     Parameters
@@ -41,13 +45,14 @@ class Alarm:
     usual_rate : float
         Events per whole bin while nothing has changed, such as ``fit.segments["rate"].iloc[-1]``.
     ratio : float, default 3
-        Expected rate after the change, as a multiple of the usual one; below 1 the alarm is for a lull.
+        About the rate after the change, as a multiple of the usual one; below 1 the alarm is for a lull.
     false_alarm_bins : float, default 365
         Average number of bins from the start of watching to a false alarm (average run length).
     dispersion : float, default 0
         Of quiet counts, variance ``m + dispersion m²``. The threshold allows for it: bursts are not changes.
     shape : float, default 2
-        Of the Gamma distribution of the multiple; larger is surer of ``ratio``.
+        Of the Gamma distribution of the multiple, before its part on the other side of 1 is cut off; larger is surer
+        of ``ratio``.
 
     Notes
     -----
@@ -85,6 +90,14 @@ class Alarm:
                 f"false_alarm_bins is {self.false_alarm_bins:g}; expected at least 10. An alarm that is false more "
                 "often than that says nothing."
             )
+
+    @cached_property
+    def multiples(self) -> NDArray[np.float64]:
+        """What the rate may be after the change, as multiples of the usual one, each as probable as the others."""
+        law = gamma(self.shape, scale=self.ratio / self.shape)
+        low, high = (law.cdf(1.0), 1.0) if self.ratio > 1 else (0.0, law.cdf(1.0))
+        middles = (np.arange(_MULTIPLES) + 0.5) / _MULTIPLES
+        return np.asarray(law.ppf(low + (high - low) * middles))
 
     @cached_property
     def threshold(self) -> float:
@@ -185,8 +198,7 @@ class Alarm:
             np.ascontiguousarray(counts, dtype=float),
             exposure,
             self.usual_rate,
-            self.shape,
-            self.shape / (self.ratio * self.usual_rate),
+            self.multiples,
             hazard,
         )
         return odds, since

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from tempo.models import changepoint_paths
+from tempo.models.changepoint_duration_numbers import duration_best
 from tempo.models.changepoint_grid import Grid
 from tempo.models.changepoint_level_posterior import LevelPosterior
 from tempo.models.changepoint_posterior import Posterior
@@ -20,6 +21,7 @@ __all__ = ["Partitions", "draw_rates", "most_probable", "sample"]
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 
+_DURATION_STEPS = 3e8  # the same with a shortest length
 _VITERBI_STEPS = 3e9  # a placement of given number is searched exactly up to this many steps
 
 
@@ -61,6 +63,8 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
     m = len(bins)
     if isinstance(posterior, LevelPosterior):
         return posterior.placement(n_changes)
+    if grid.shortest > 1:
+        return _best_with_durations(posterior, n_changes)
     if n_changes is None:
         best, at = np.unravel_index(int(np.argmax(posterior.weights)), posterior.weights.shape)
         return _viterbi(posterior, int(best), float(grid.odds[at]))
@@ -93,6 +97,38 @@ def most_probable(posterior: Posterior, n_changes: int | None = None) -> Integer
             return places
         low, high = (middle, high) if places.size < n_changes else (low, middle)
     return np.asarray([np.searchsorted(np.cumsum(p), 0.5) for p in given.dates], dtype=np.int64)
+
+
+def _best_with_durations(posterior: Posterior, n_changes: int | None) -> Integers:
+    bins, grid = posterior.bins, posterior.grid
+    m = len(bins)
+    if (
+        float(m) * m * ((n_changes or 0) + 1) > _DURATION_STEPS
+    ):  # no run is dropped: too long a search
+        k = int(np.argmax(posterior.number)) if n_changes is None else n_changes
+        dates = posterior.given(k).dates
+        return np.asarray([np.searchsorted(np.cumsum(p), 0.5) for p in dates], dtype=np.int64)
+    if n_changes is None:
+        cell, at = divmod(int(np.argmax(posterior.weights)), posterior.weights.shape[1])
+        local = float(grid.odds[at]) * bins.places
+        log_change, log_stay = np.log(local / (1 + local)), -np.log1p(local)
+    else:
+        cell = int(np.argmax(posterior.given(n_changes).weights))
+        log_change, log_stay = np.log(bins.places), np.zeros(m)
+    return np.asarray(
+        duration_best(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            bins.position,
+            grid.shortest,
+            log_change,
+            log_stay,
+            *grid.prior(cell),
+            float(grid.size[cell]),
+            -1 if n_changes is None else n_changes,
+        )
+    )
 
 
 def _viterbi(posterior: Posterior, cell: int, odds: float) -> Integers:
@@ -151,6 +187,8 @@ def sample(
                 grid.family,
                 bins.counts,
                 bins.exposure,
+                bins.position,
+                grid.shortest,
                 log_change,
                 log_stay,
                 rest,

@@ -17,15 +17,24 @@ from scipy.special import stdtr
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import counted, interval, number, percent
-from tempo.data.table import latest_onset
-from tempo.data.window import DAY
+from tempo.data.window import DAY, Window
 from tempo.errors import DataError, FewEventsWarning, OptionError
+from tempo.models.changepoint_covariates import (
+    Added,
+    Covariates,
+    Design,
+    Stretched,
+    fit_covariates,
+    formula_of,
+)
 from tempo.models.changepoint_draws import sample
+from tempo.models.changepoint_event_tables import gap_table, severity_table
 from tempo.models.changepoint_fit import ChangepointsFit
 from tempo.models.changepoint_forecast import current, filtered, fresh_rates, now
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
 from tempo.models.changepoint_posterior import solve
 from tempo.models.changepoint_predictive import GAMMA, NORMAL
+from tempo.models.changepoint_words import told
 from tempo.models.checks import check_table, pit_residuals, residual_checks
 from tempo.models.inputs import FEW_EVENTS
 from tempo.models.posterior import CHAINS, assemble
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 
     from tempo.models.changepoints import Changepoints
 
-__all__ = ["EventChangepointsFit", "fit_gaps", "fit_severity", "gap_table", "severity_table"]
+__all__ = ["EventChangepointsFit", "fit_gaps", "fit_severity"]
 
 type Floats = NDArray[np.float64]
 
@@ -62,7 +71,8 @@ class EventChangepointsFit(ChangepointsFit):
     ----------
     events : pandas.DataFrame
         What was fitted: ``start`` (from when the stretch counts, or the date of the attack), ``value`` (events that
-        end the stretch, or log deaths) and ``exposure`` (observed days of the stretch, or 1).
+        end the stretch, or log deaths), ``exposure`` (observed days of the stretch, or 1) and, with covariates,
+        ``log_factor`` (what they add to the log rate on the day that ends the stretch, or to log deaths).
     timed : bool
         Whether gaps are known to the time of day.
     """
@@ -184,24 +194,32 @@ class EventChangepointsFit(ChangepointsFit):
                 "take deaths from fit.deaths(draws, rng)."
             )
         part = self.parts[0]
-        rate, cell, odds = current(part, draws, rng)
-        hazard = odds / (1 + odds)
+        rate, regime = current(part, draws, rng)
+        hazard, closed = regime.odds / (1 + regime.odds), regime.closed
         out = np.zeros((draws, n_bins), dtype=np.int64)
 
         def renewed(rows: NDArray[np.int64]) -> None:
-            rows = rows[rng.random(rows.size) < hazard[rows]]
-            rate[rows] = fresh_rates(part.grid, cell[rows], rng)
+            ready = closed[rows] <= 0
+            closed[rows] -= 1
+            rows = rows[(rng.random(rows.size) < hazard[rows]) & ready]
+            rate[rows] = fresh_rates(part.grid, regime.cell[rows], rng)
+            closed[rows] = part.grid.shortest - 1
 
+        factors = np.ones((draws, n_bins))
+        if self.effects is not None:
+            factors = self.effects.factors(self._after(n_bins), draws, rng)
         if not self.timed:
             for day in range(n_bins):
-                out[:, day] = rng.poisson(rate)
+                out[:, day] = rng.poisson(rate * factors[:, day])
                 renewed(np.flatnonzero(out[:, day]))
             return out
+        passed = np.cumsum(factors, axis=1)  # days, each as long as its factor
         at, live = np.zeros(draws), np.arange(draws)
         while live.size:
             at[live] += rng.exponential(size=live.size) / rate[live]
-            live = live[at[live] < n_bins]
-            np.add.at(out, (live, at[live].astype(np.int64)), 1)
+            live = live[at[live] < passed[live, -1]]
+            day = (passed[live] <= at[live][:, None]).sum(axis=1)
+            np.add.at(out, (live, day), 1)
             renewed(live)
         return out
 
@@ -218,14 +236,15 @@ class EventChangepointsFit(ChangepointsFit):
         Returns
         -------
         ndarray, shape (draws,)
-            Whole numbers from 1 up, uncertainty about everything included. Log-normal within a regime: its tail is
-            lighter than a power law's.
+            Whole numbers from 1 up, uncertainty about everything included; with covariates, on a day on which they are
+            average. Log-normal within a regime: its tail is lighter than a power law's.
         """
         if not self.severe:
             raise OptionError("a fit to gaps knows no deaths; fit observation='severity'.")
         part, generator = self.parts[0], resolve(rng).generator
-        cell, _, kappa, mean, beta = now(part, draws, generator)
-        shape = part.grid.size[cell] + 0.5 * kappa
+        regime = now(part, draws, generator)
+        kappa, mean, beta = regime.first, regime.second, regime.third
+        shape = part.grid.size[regime.cell] + 0.5 * kappa
         scale = np.sqrt(beta * (kappa + 1) / (shape * kappa))
         logs = mean + scale * generator.standard_t(2 * shape)
         return np.asarray(np.maximum(np.rint(np.exp(np.minimum(logs, 20.0))), 1.0))
@@ -247,19 +266,21 @@ class EventChangepointsFit(ChangepointsFit):
         values, exposure = part.bins.counts, part.bins.exposure
         below, at = np.empty(len(values)), np.empty(len(values))
         size = float(part.grid.size[np.argmax(part.weights.max(axis=1))])
+        shift = self._log_factors[part.bins.position]
         for t, (first, second, third, share) in enumerate(filtered(part)):
             if self.severe:  # a toll of 3 stands for everything from 2.5 to 3.5
-                shape, toll = size + 0.5 * first, math.exp(values[t])
+                shape, toll = size + 0.5 * first, math.exp(values[t] + shift[t])
                 scale = np.sqrt(third * (first + 1) / (shape * first))
                 ends = [
-                    (math.log(edge) - second) / scale
+                    (math.log(edge) - shift[t] - second) / scale
                     if edge > 0.5
                     else np.full(shape.size, -np.inf)
                     for edge in (toll - 0.5, toll + 0.5)
                 ]
                 below[t], at[t] = (float(share @ stdtr(2 * shape, end)) for end in ends)
             else:
-                waits = (exposure[t] if self.timed else max(exposure[t] - 1, 0.0), exposure[t])
+                day = 0.0 if self.timed else math.exp(shift[t])
+                waits = (max(exposure[t] - day, 0.0), exposure[t])
                 below[t], at[t] = (
                     1 - float(share @ (second / (second + wait)) ** first) for wait in waits
                 )
@@ -284,8 +305,11 @@ class EventChangepointsFit(ChangepointsFit):
             "rate_first": found.rate[opening],
             "rate_last": found.rate[closing],
         }
-        likelihood = None if self.severe else bins.counts * np.log(rate) - rate * bins.exposure
-        values = np.rint(np.exp(bins.counts)) if self.severe else bins.counts
+        shift = self._log_factors[bins.position]
+        likelihood = (
+            None if self.severe else bins.counts * (np.log(rate) + shift) - rate * bins.exposure
+        )
+        values = np.rint(np.exp(bins.counts + shift)) if self.severe else bins.counts
         return assemble(
             {key: value.reshape(CHAINS, -1) for key, value in parameters.items()},
             pd.Series(values, index=self._index[bins.position]),
@@ -322,12 +346,9 @@ class EventChangepointsFit(ChangepointsFit):
             text = [
                 f"How deadly the {who} were changed: {percent(1 - none)} that it did.",
                 f"The most probable number of changes is {k} ({percent(chance)}); then, with 90 % intervals:",
-                f"typically (geometric mean) {toll(0)} killed at first;",
+                f"the typical toll (geometric mean) was {toll(0)} at first;",
+                *told(table, "deaths", toll),
             ]
-            for row in range(1, k + 1):
-                text.append(
-                    f"from {table.iloc[row]['start']:%Y-%m-%d} {toll(row)}{'.' if row == k else ';'}"
-                )
         return " ".join([*text, *self.notes])
 
     def __repr__(self) -> str:
@@ -348,6 +369,13 @@ class EventChangepointsFit(ChangepointsFit):
     def _step_days(self) -> Floats:
         return np.ones(len(self.events))
 
+    @property
+    def _log_factors(self) -> Floats:
+        """What covariates add to the log rate at the end of each stretch, or to the log deaths."""
+        if self.effects is None:
+            return np.zeros(len(self.events))
+        return self.events["log_factor"].to_numpy(dtype=float)
+
     def _as_deaths(self, table: pd.DataFrame) -> pd.DataFrame:
         rates = ["rate", "rate_low", "rate_high"]
         # The stubs take a ufunc of a frame for an array.
@@ -359,97 +387,9 @@ class EventChangepointsFit(ChangepointsFit):
         return out
 
 
-def gap_table(incidents: Incidents) -> tuple[pd.DataFrame, bool]:
-    """Give the stretches between attacks, as long as they were watched.
-
-    Parameters
-    ----------
-    incidents : Incidents
-        With exact dates. Where all have a time of day, stretches end at that time; otherwise at the end of each day
-        with attacks, and attacks of one day end a stretch together.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        One row for each stretch: ``start``, ``value`` (attacks that end it; 0 for the last, which is not over) and
-        ``exposure`` (observed days).
-    timed : bool
-        Whether all incidents have a time of day.
-    """
-    uncertain = incidents.n_uncertain("1D")
-    if uncertain:
-        raise DataError(
-            f"{uncertain} of {len(incidents)} dates are known only to an interval, so that the gaps around them are "
-            "not known. Use observation='poisson', which averages over such dates, or leave them out with "
-            "incidents.where(\"date_precision in ['time', 'day']\")."
-        )
-    window, table = incidents.window, incidents.table
-    timed = bool((table["date_precision"] == "time").all()) and len(table) > 0
-    seen = table.loc[window.observed(table["date_start"]), "date_start"]
-    times = pd.DatetimeIndex(seen if timed else seen.dt.normalize() + DAY).as_unit("us")
-    distinct, number = np.unique(times, return_counts=True)
-    edges = pd.DatetimeIndex([window.start, *distinct, window.end]).as_unit("us")
-    values = np.append(number, 0).astype(float)
-    starts, ends = edges[:-1], edges[1:]
-    keep = np.asarray(ends > starts)
-    starts, ends, values = starts[keep], ends[keep], values[keep]
-    length = np.asarray((ends - starts) / DAY, dtype=float)
-    exposure = window.exposure(starts, ends) * length
-    return pd.DataFrame({"start": starts, "value": values, "exposure": exposure}), timed
-
-
-def severity_table(data: Incidents | pd.Series) -> tuple[pd.DataFrame, list[str]]:
-    """Give the log deaths of each deadly attack, in order of date.
-
-    Parameters
-    ----------
-    data : Incidents or Series
-        Incidents with ``killed``, or deaths on an index of dates (one row for each attack). Attacks without deaths
-        are no part of it; unknown deaths stay unknown.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        ``start`` (date), ``value`` (log deaths), ``exposure`` (1).
-    notes : list of str
-        What was left out, or placed, as sentences.
-    """
-    notes = []
-    if isinstance(data, Incidents):
-        table = data.table
-        first, last = table["date_start"], latest_onset(table)
-        when = first + (last - first) / 2
-        if data.n_uncertain("1D"):
-            notes.append("Attacks whose date is known only to an interval stand in its middle.")
-        deaths = pd.Series(table["killed"].to_numpy(dtype=float), index=pd.DatetimeIndex(when))
-    elif isinstance(data, pd.Series) and isinstance(data.index, pd.DatetimeIndex):
-        deaths = data.astype(float)
-    else:
-        raise DataError(
-            f"got {type(data).__name__}; expected Incidents with known deaths, or a Series of deaths with one row for "
-            "each attack and its date as index."
-        )
-    odd = (deaths < 0) | np.isinf(deaths)
-    if odd.any():
-        raise DataError(
-            f"{int(odd.sum())} death tolls are negative or infinite (first: {deaths.index[odd][0]:%Y-%m-%d}: "
-            f"{deaths[odd].iloc[0]:g}); expected whole numbers from 0 up, or missing."
-        )
-    unknown = int(deaths.isna().sum())
-    if unknown:
-        notes.append(f"Deaths are not known for {counted(unknown, 'attack')}, left out.")
-    deaths = deaths[deaths > 0].sort_index(kind="stable")
-    if not len(deaths):
-        raise DataError(
-            "no attack with known deaths above 0. Severity needs deadly attacks: choose a longer window, or another "
-            "rule."
-        )
-    index = pd.DatetimeIndex(deaths.index).as_unit("us")
-    logs = np.log(deaths.to_numpy(dtype=float))
-    return pd.DataFrame({"start": index, "value": logs, "exposure": 1.0}), notes
-
-
-def fit_gaps(model: Changepoints, data: Incidents | pd.Series) -> EventChangepointsFit:
+def fit_gaps(
+    model: Changepoints, data: Incidents | pd.Series, covariates: pd.DataFrame | None = None
+) -> EventChangepointsFit:
     """Fit changepoints to the gaps between attacks; see ``Changepoints.fit``."""
     if not isinstance(data, Incidents):
         raise DataError(
@@ -466,10 +406,43 @@ def fit_gaps(model: Changepoints, data: Incidents | pd.Series) -> EventChangepoi
             float((bins.counts.sum() + 0.5) / (bins.exposure.sum() + 0.5))
         )
     grid = Grid(GAMMA, shape, rate, np.ones(shape.size), log_prior, np.ones(1), np.zeros(1))
-    return _fitted(model, bins, grid, table, data.counts("1D"), [], timed=timed)
+    daily = data.counts("1D")
+    grid = _placed(model, bins, grid, "stretches")
+    terms = formula_of(model.season, model.formula)
+    if terms is None:
+        return _fitted(model, bins, grid, table, daily, [], timed=timed)
+    seen = daily.exposure.to_numpy(dtype=float) > 0
+    design, matrix = Design.of(terms, daily.bin_starts, seen, covariates)
+    carrier = _stretched(bins, data.window, table, matrix)
+    found = fit_covariates(carrier, grid, design, matrix)
+    table = table.assign(log_factor=found.effects.log_factors[carrier.last])
+    bins = carrier.bins(found.effects.mode)
+    return _fitted(
+        model, bins, grid, table, daily, list(found.notes), timed=timed, effects=found.effects
+    )
 
 
-def fit_severity(model: Changepoints, data: Incidents | pd.Series) -> EventChangepointsFit:
+def _stretched(bins: Bins, window: Window, table: pd.DataFrame, matrix: Floats) -> Stretched:
+    """Cut the stretches at midnight, so that each piece has the covariates of its day."""
+    starts = pd.DatetimeIndex(table["start"])
+    days = pd.date_range(window.start.normalize(), periods=len(matrix), freq="1D", unit="us")
+    edges = starts.append(pd.DatetimeIndex([window.end])).union(days[days >= starts[0]])
+    edges = pd.DatetimeIndex(edges[edges <= window.end]).as_unit("us")
+    opens, closes = edges[:-1], edges[1:]
+    length = window.exposure(opens, closes) * np.asarray((closes - opens) / DAY, dtype=float)
+    stretch = np.searchsorted(starts.as_unit("us").asi8, opens.asi8, side="right") - 1
+    day = np.searchsorted(days.asi8, opens.asi8, side="right") - 1
+    last = day[np.append(np.flatnonzero(np.diff(stretch)), len(stretch) - 1)]
+    # Stretches of no observed time are no bins.
+    row = np.full(len(table), -1)
+    row[bins.position] = np.arange(len(bins))
+    used = row[stretch] >= 0
+    return Stretched(bins, matrix, row[stretch][used], day[used], length[used], last[bins.position])
+
+
+def fit_severity(
+    model: Changepoints, data: Incidents | pd.Series, covariates: pd.DataFrame | None = None
+) -> EventChangepointsFit:
     """Fit changepoints to the log deaths of deadly attacks; see ``Changepoints.fit``."""
     table, notes = severity_table(data)
     days = pd.DatetimeIndex(table["start"]).normalize()
@@ -508,7 +481,18 @@ def fit_severity(model: Changepoints, data: Incidents | pd.Series) -> EventChang
         np.zeros(1),
         third=shape * within * spread**2,
     )
-    return _fitted(model, _bins(table), grid, table, base, notes, timed=False)
+    bins = _bins(table)
+    grid = _placed(model, bins, grid, "deadly attacks")
+    terms = formula_of(model.season, model.formula)
+    if terms is None:
+        return _fitted(model, bins, grid, table, base, notes, timed=False)
+    design, matrix = Design.of(terms, days, np.ones(len(days), dtype=bool), covariates)
+    carrier = Added(bins, matrix)
+    found = fit_covariates(carrier, grid, design, matrix)
+    table = table.assign(log_factor=found.effects.log_factors)
+    notes = [*notes, *found.notes]
+    bins = carrier.bins(found.effects.mode)
+    return _fitted(model, bins, grid, table, base, notes, timed=False, effects=found.effects)
 
 
 def _bins(table: pd.DataFrame) -> Bins:
@@ -524,20 +508,8 @@ def _fitted(
     notes: list[str],
     *,
     timed: bool,
+    effects: Covariates | None = None,
 ) -> EventChangepointsFit:
-    places = float(bins.places[1:].sum())
-    if model.n_changes is not None:
-        if model.n_changes > len(bins) - 1:
-            raise OptionError(
-                f"n_changes is {model.n_changes}, but {len(bins)} events have room for {len(bins) - 1} at most."
-            )
-        odds = np.array([max(model.n_changes, 0.5) / max(places - model.n_changes, 1.0)])
-        grid = replace(grid, odds=odds, n_changes=model.n_changes)
-    elif model.hazard is not None:
-        grid = replace(grid, odds=np.array([model.hazard / (1 - model.hazard)]))
-    else:
-        odds, log_odds_prior = learned_odds(places, 0, _NODES)
-        grid = replace(grid, odds=odds, log_odds_prior=log_odds_prior)
     events = int(np.sum(table["value"] > 0)) if bins.gaps else len(table)
     if events < FEW_EVENTS:
         text = (
@@ -551,6 +523,21 @@ def _fitted(
         parts=(solve(bins, grid),),
         base=base,
         notes=tuple(notes),
+        effects=effects,
         events=table,
         timed=timed,
     )
+
+
+def _placed(model: Changepoints, bins: Bins, grid: Grid, unit: str) -> Grid:
+    """Complete a grid by how probable a change is, and how far apart changes are."""
+    places = float(bins.places[1:].sum())
+    grid = replace(grid, shortest=int(model.min_length))
+    model.check_room(bins, unit)
+    if model.n_changes is not None:
+        odds = np.array([max(model.n_changes, 0.5) / max(places - model.n_changes, 1.0)])
+        return replace(grid, odds=odds, n_changes=model.n_changes)
+    if model.hazard is not None:
+        return replace(grid, odds=np.array([model.hazard / (1 - model.hazard)]))
+    odds, log_odds_prior = learned_odds(places, 0, _NODES)
+    return replace(grid, odds=odds, log_odds_prior=log_odds_prior)

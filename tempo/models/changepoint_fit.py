@@ -19,6 +19,7 @@ from tempo.models.changepoint_covariates import Covariates
 from tempo.models.changepoint_draws import Partitions, most_probable
 from tempo.models.changepoint_forecast import one_step, simulate, waiting
 from tempo.models.changepoint_grid import Bins, Grid
+from tempo.models.changepoint_level_posterior import LevelPosterior
 from tempo.models.changepoint_posterior import Posterior
 from tempo.models.changepoint_predictive import BERNOULLI
 from tempo.models.changepoint_tables import (
@@ -29,6 +30,7 @@ from tempo.models.changepoint_tables import (
     segment_table,
     sensitivity,
 )
+from tempo.models.changepoint_words import told
 from tempo.models.checks import count_checks
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -190,11 +192,12 @@ class ChangepointsFit:
         -------
         pandas.DataFrame
             One row for each regime: ``start`` (first bin, in the most probable placement of that number of changes),
-            ``start_low`` and ``start_high`` (the shortest stretch of bins around it that holds the date of this
-            change with probability ``prob``), ``rate``, ``rate_low``, ``rate_high`` (events per bin: posterior mean
-            and central interval, uncertainty about the dates included), the same ``rate_per_day``, and
-            ``probability`` (that the rate changed between ``start_low`` and ``start_high`` at all, whatever the
-            number of changes; 1 for the first row). ``attrs`` holds ``prob``, ``n_changes`` and ``p_n_changes``.
+            ``start_low`` and ``start_high`` (the shortest stretch of bins around it that holds the date with
+            probability ``prob``, among the dates nearer to it than to the next change; no two stretches overlap),
+            ``rate``, ``rate_low``, ``rate_high`` (events per bin: posterior mean and central interval in the middle of
+            the regime, uncertainty about the dates included), the same ``rate_per_day``, and ``probability`` (that
+            the rate changed between ``start_low`` and ``start_high`` at all, whatever the number of changes; 1 for the
+            first row). ``attrs`` holds ``prob``, ``n_changes`` and ``p_n_changes``.
         """
         _check_prob(prob)
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_segments", {})
@@ -306,10 +309,12 @@ class ChangepointsFit:
             values = np.nan_to_num(values)
         if self._priors.family == BERNOULLI:
             values = np.minimum(values, 1.0)
+        shift: Floats | None = None
         if self.effects is not None:
-            starts = self._after(len(values))
-            exposure = exposure * np.exp(self.effects.design.matrix(starts) @ self.effects.mode)
-        bins = Bins.of(values, exposure)
+            shift = self.effects.design.matrix(self._after(len(values))) @ self.effects.mode
+            if not isinstance(self.parts[0], LevelPosterior):
+                exposure, shift = exposure * np.exp(shift), None
+        bins = Bins.of(values, exposure, shift)
         return ChangepointsFit(
             self.model,
             tuple(part.updated(bins) for part in self.parts),
@@ -321,7 +326,7 @@ class ChangepointsFit:
         )
 
     def covariates(self, prob: float = _PROB) -> pd.DataFrame:
-        """Tabulate what season and formula do to the rate.
+        """Tabulate what season and formula do to the rate, to the odds of an attack day, or to the deaths.
 
         Parameters
         ----------
@@ -331,7 +336,8 @@ class ChangepointsFit:
         Returns
         -------
         pandas.DataFrame
-            Indexed by covariate: ``factor`` by which one unit of it multiplies the rate, ``low``, ``high``, and
+            Indexed by covariate: ``factor`` by which one unit of it multiplies the rate (for ``"bernoulli"`` the odds,
+            for ``"severity"`` the typical number of deaths), ``low``, ``high``, and
             ``log_sd`` of its logarithm; empty without covariates.
         """
         _check_prob(prob)
@@ -351,8 +357,8 @@ class ChangepointsFit:
         -------
         pandas.Series
             P(at least one change from the end of the data to the end of each bin), by bin start. With a learned
-            hazard it is a mixture of geometric distributions, weighted by what the past says; it does not ask how
-            long the present regime has lasted.
+            hazard it is a mixture of geometric distributions, weighted by what the past says; how long the
+            present regime has lasted counts only with ``min_length``.
         """
         if self._priors.n_changes is not None:
             raise OptionError(
@@ -462,6 +468,8 @@ class ChangepointsFit:
     def describe(self) -> str:
         """Say in a few sentences what was found, "no change" included.
 
+        Of more than five changes, the largest are told.
+
         Returns
         -------
         str
@@ -494,12 +502,8 @@ class ChangepointsFit:
                 f"The pace of {plural(self.counts.label)} changed: {percent(1 - none)} that it did.",
                 f"{which}; then, with 90 % intervals:",
                 f"it began at {pace(0)};",
+                *told(table, "rate", pace),
             ]
-            for row in range(1, k + 1):
-                r = table.iloc[row]
-                when = f"{r['start']:%Y-%m-%d} ({r['start_low']:%Y-%m-%d} to {r['start_high']:%Y-%m-%d})"
-                end = "." if row == k else ";"
-                text.append(f"from {when} it was {pace(row)}{end}")
         return " ".join([*text, *self.notes])
 
     def __repr__(self) -> str:

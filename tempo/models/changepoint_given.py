@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
+from tempo.models.changepoint_duration_numbers import duration_numbers
 from tempo.models.changepoint_grid import Bins, Grid
 from tempo.models.changepoint_recursions import number_pass
 
-__all__ = ["Given", "condition", "log_placements", "sums_by_number"]
+__all__ = ["Given", "condition", "log_placements", "most_changes", "sums_by_number"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -95,7 +96,7 @@ def sums_by_number(
         len(bins) <= _SHORT
     ):  # extreme counts may revive a number that looked hopeless a few bins before
         log_odds = -math.inf
-    windowed = log_odds > -math.inf
+    windowed = log_odds > -math.inf and grid.shortest == 1
     width = min(16, most + 1) if windowed else most + 1
     while True:
         enough, sums, offset, _, _ = _number_pass(
@@ -117,10 +118,34 @@ def _number_pass(
     store: bool,
     backward: bool,
     ends: Floats | None,
+    read: int | None = None,
 ) -> tuple[bool, Floats, Integers, Floats, Floats]:
     if backward:
         bins = bins.reversed
     first, second, third = grid.prior(cell)
+    if grid.shortest > 1:
+        position = bins.position
+        if backward:  # of the boundaries, seen from the end
+            position = np.append(0, bins.n_bins - position[:0:-1])
+        sums, moments, segments = duration_numbers(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            position,
+            grid.shortest,
+            np.log(bins.places)[None, :],
+            np.zeros((1, len(bins))),
+            first,
+            second,
+            third,
+            float(grid.size[cell]),
+            most,
+            _PRUNE,
+            store,
+            _NOTHING if ends is None else ends,
+            grid.family if read is None else read,
+        )
+        return True, sums, np.zeros(sums.shape[1], dtype=np.int64), moments, segments
     enough, sums, offset, moments, segments = number_pass(
         grid.family,
         bins.counts,
@@ -136,11 +161,19 @@ def _number_pass(
         _PRUNE,
         store,
         _NOTHING if ends is None else ends,
+        grid.family if read is None else read,
     )
     return bool(enough), sums, offset, moments, segments
 
 
-def condition(bins: Bins, grid: Grid, cells: Sequence[int], k: int, log_odds: float) -> Given:
+def condition(
+    bins: Bins,
+    grid: Grid,
+    cells: Sequence[int],
+    k: int,
+    log_odds: float,
+    read: int | None = None,
+) -> Given:
     """Give the posterior given ``k`` changes, over some cells of the grid.
 
     Parameters
@@ -151,6 +184,8 @@ def condition(bins: Bins, grid: Grid, cells: Sequence[int], k: int, log_odds: fl
         Number of changes.
     log_odds : float
         Odds under which ``k`` changes are probable, to leave out what does not matter; minus infinity for all.
+    read : int, optional
+        Family whose moments are wanted, where it is not that of the bins.
 
     Returns
     -------
@@ -189,7 +224,16 @@ def condition(bins: Bins, grid: Grid, cells: Sequence[int], k: int, log_odds: fl
             inside = (rows >= 0) & (rows < sums.shape[0])
             ends[rows[inside], np.flatnonzero(inside) + 1] = weights[r] * chance[inside]
         _, _, _, by_bin, by_segment = _number_pass(
-            bins, grid, r, k, log_odds, sums.shape[0], store=False, backward=False, ends=ends
+            bins,
+            grid,
+            r,
+            k,
+            log_odds,
+            sums.shape[0],
+            store=False,
+            backward=False,
+            ends=ends,
+            read=read,
         )
         moments += by_bin[:, :m]
         segments += by_segment
@@ -205,14 +249,29 @@ def _by_number(sums: Floats, offset: Integers, k: int) -> Floats:
     return out
 
 
-def log_placements(places: Floats, k: int) -> float:
-    """Log of the number of placements of ``k`` changes, a gap counted by its length."""
-    between = places[1:]
-    if np.all(between == 1):
+def log_placements(bins: Bins, k: int, shortest: int = 1) -> float:
+    """Log of the number of placements of ``k`` changes, a gap counted by its length; minus infinity for none."""
+    between = bins.places[1:]
+    if k == 0:
+        return 0.0
+    if shortest == 1 and np.all(between == 1):
         n = between.size
-        return float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
-    sums = np.full(k + 1, -np.inf)
-    sums[0] = 0.0
-    for log_place in np.log(between):
-        sums[1:] = np.logaddexp(sums[1:], sums[:-1] + log_place)
-    return float(sums[k])
+        return float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)) if k <= n else -math.inf
+    log_places, position = np.log(between), bins.position[1:]
+    earlier = np.searchsorted(position, position - shortest, side="right")  # may end here
+    sums = log_places
+    for _ in range(k - 1):
+        total = np.append(-np.inf, np.logaddexp.accumulate(sums))
+        sums = log_places + total[earlier]
+    return float(logsumexp(sums)) if sums.size else -math.inf
+
+
+def most_changes(bins: Bins, shortest: int) -> int:
+    """Count the changes that a series has room for."""
+    if shortest == 1:
+        return len(bins) - 1
+    count, last = 0, -shortest
+    for position in bins.position[1:]:
+        if position - last >= shortest:
+            count, last = count + 1, int(position)
+    return count

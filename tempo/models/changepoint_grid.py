@@ -35,6 +35,8 @@ class Bins:
         Length of the whole series.
     gaps : bool
         Whether each exposure is a waiting time that its events ended, and not chosen beforehand.
+    offset : ndarray, shape (m,) or (0,)
+        What covariates add to the log of the mean, or to the log odds; empty where they are part of the exposure.
     """
 
     counts: Floats
@@ -43,12 +45,14 @@ class Bins:
     position: Integers
     n_bins: int
     gaps: bool = False
+    offset: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @classmethod
-    def of(cls, counts: Floats, exposure: Floats) -> Bins:
+    def of(cls, counts: Floats, exposure: Floats, offset: Floats | None = None) -> Bins:
         """Leave out the bins that were not observed (exposure 0)."""
         if len(counts) == 1 and exposure[0] > 0:  # one new day: no time for more
-            return cls(counts, exposure, np.ones(1), np.zeros(1, dtype=np.int64), 1)
+            shift = np.zeros(0) if offset is None else offset
+            return cls(counts, exposure, np.ones(1), np.zeros(1, dtype=np.int64), 1, offset=shift)
         position = np.flatnonzero(exposure > 0).astype(np.int64)
         places = np.ones(position.size)
         places[1:] = np.diff(position)
@@ -58,6 +62,7 @@ class Bins:
             places,
             position,
             len(counts),
+            offset=np.zeros(0) if offset is None else offset[position],
         )
 
     def __len__(self) -> int:
@@ -89,6 +94,7 @@ class Bins:
             places,
             position,
             int(before[-1]),
+            offset=np.concatenate([piece.offset for piece in pieces]),
         )
 
 
@@ -113,6 +119,8 @@ class Grid:
     third : ndarray, shape (cells,)
         Gamma rate of the precision of normal values; ``shape`` is then the weight of the mean, ``rate`` the mean, and
         ``size`` the Gamma shape less half that weight.
+    shortest : int
+        Bins from the start of a regime to the start of the next, at least; the window may cut the first and the last.
     """
 
     family: int
@@ -124,6 +132,7 @@ class Grid:
     log_odds_prior: Floats
     n_changes: int | None = None
     third: Floats = field(default_factory=lambda: np.zeros(0))
+    shortest: int = 1
 
     @property
     def hazard(self) -> Floats:
@@ -165,6 +174,8 @@ class Grid:
         """Give the part of the log evidence that is the same for every partition."""
         y, e = bins.counts, bins.exposure
         if self.family == GAMMA:
+            if len(y) == 1 and e[0] == 1.0:  # one new day: no time for arrays
+                return -math.lgamma(y[0] + 1.0)
             return float(np.sum((0.0 if bins.gaps else xlogy(y, e)) - gammaln(y + 1)))
         if self.family == BERNOULLI:
             return 0.0

@@ -1,10 +1,12 @@
 """A rate on a grid of levels, with changes: sums, marginals and draws in linear time. Arrays in, arrays out.
 
-Where segments are not conjugate (zero inflation, a shortest length of regimes), the level of each regime is put on a
-grid. Level and phase of the regime are then a hidden Markov chain, and one pass over the bins sums over every
-placement of the changes. A regime goes through its phases in order and leaves phase ``j`` before any bin with
-probability ``leave[j]``; after the last one a new regime begins, whose level is drawn from the prior. One phase gives
-geometric durations; ``d - 1`` phases of one bin in front of it give regimes of at least ``d`` bins.
+Where segments are not conjugate (zero inflation, covariates of attack days or of negative binomial counts), the level
+of each regime is put on a grid. Level and phase of the regime are then a hidden Markov chain, and one pass over the
+bins sums over every placement of the changes. Before any bin the chain goes from phase ``j`` to the next one (from the
+last to the first) with weight ``leave[j]``, or stays with weight ``stay[j]``. Where ``renews[j]``, to go on means that
+a new regime begins, whose level is drawn from the prior. One phase gives geometric durations; ``d - 1`` phases of one
+bin in front of it give regimes of at least ``d`` bins; a copy of these phases for each regime, the last of which is
+never left, gives a number of changes.
 """
 
 from __future__ import annotations
@@ -16,29 +18,109 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["backward", "forward", "marginal", "numbers", "paths"]
+from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN, ZIP
+
+__all__ = ["backward", "forward", "log_terms", "marginal", "numbers", "paths"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
+type Flags = NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def log_terms(
+    family: int,
+    counts: Floats,
+    exposure: Floats,
+    offset: Floats,
+    levels: Floats,
+    extra: float,
+    slopes: bool,
+) -> tuple[Floats, Floats]:
+    """Give the log-likelihood of each bin at each level, but for factors common to all levels, and its slopes.
+
+    Parameters
+    ----------
+    family : int
+        ``GAMMA`` (Poisson counts), ``NEGBIN``, ``ZIP`` or ``BERNOULLI``.
+    counts, exposure, offset : float array (m,)
+        Observed bins; the offset is added to the log of the mean, or to the log odds.
+    levels : float array (levels,)
+        Mean events per whole bin, or probability of an event, at an offset of 0.
+    extra : float
+        Size of the negative binomial, share of idle bins, otherwise not used.
+    slopes : bool
+        Whether slopes are wanted.
+
+    Returns
+    -------
+    log, slope : float array (m, levels)
+        Log-likelihood, and its derivative with respect to the offset (zeros where not wanted).
+    """
+    m, n_levels = counts.size, levels.size
+    out = np.empty((m, n_levels))
+    slope = np.zeros((m if slopes else 0, n_levels))
+    logs = np.log(levels) if family != BERNOULLI else np.log(levels / (1.0 - levels))
+    for t in range(m):
+        y, e = counts[t], exposure[t]
+        shift = offset[t] + (math.log(e) if family != BERNOULLI else 0.0)
+        for g in range(n_levels):
+            log_mean = logs[g] + shift
+            if family == BERNOULLI:
+                raised = math.exp(-abs(log_mean))
+                out[t, g] = (log_mean if y > 0.0 else 0.0) - max(log_mean, 0.0) - math.log1p(raised)
+                if slopes:
+                    p = 1.0 / (1.0 + raised) if log_mean > 0.0 else raised / (1.0 + raised)
+                    slope[t, g] = y - p
+                continue
+            mean = math.exp(log_mean)
+            if family == NEGBIN:
+                trials = extra * e
+                out[t, g] = y * (log_mean - math.log(trials + mean)) - trials * math.log1p(
+                    mean / trials
+                )
+                if slopes:
+                    slope[t, g] = (y - mean) * trials / (trials + mean)
+            elif family == ZIP:
+                active = mean / (1.0 - extra)
+                if y > 0.0:
+                    log_active = log_mean - math.log1p(-extra)
+                    out[t, g] = math.log1p(-extra) + y * log_active - active
+                    if slopes:
+                        slope[t, g] = y - active
+                else:
+                    quiet = (1.0 - extra) * math.exp(-active)
+                    out[t, g] = math.log(extra + quiet)
+                    if slopes:
+                        slope[t, g] = -active * quiet / (extra + quiet)
+            else:
+                out[t, g] = y * log_mean - mean
+                if slopes:
+                    slope[t, g] = y - mean
+    return out, slope
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-def _step(old: Floats, prior: Floats, leave: Floats, new: Floats) -> float:
+def _step(
+    old: Floats, prior: Floats, leave: Floats, stay: Floats, renews: Flags, new: Floats
+) -> float:
     """Carry the chain over one boundary; return the probability of a change."""
     n_phases, n_levels = old.shape
-    ended: float = 0.0
-    for g in range(n_levels):
-        ended += old[n_phases - 1, g]
-    ended *= leave[n_phases - 1]
+    changed: float = 0.0
     for j in range(n_phases):
-        stays = 1.0 - leave[j]
-        if j == 0:
+        came = j - 1 if j > 0 else n_phases - 1
+        if renews[came]:
+            ended: float = 0.0
             for g in range(n_levels):
-                new[0, g] = stays * old[0, g] + ended * prior[g]
+                ended += old[came, g]
+            ended *= leave[came]
+            changed += ended
+            for g in range(n_levels):
+                new[j, g] = stay[j] * old[j, g] + ended * prior[g]
         else:
             for g in range(n_levels):
-                new[j, g] = stays * old[j, g] + leave[j - 1] * old[j - 1, g]
-    return ended
+                new[j, g] = stay[j] * old[j, g] + leave[came] * old[came, g]
+    return changed
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -57,7 +139,13 @@ def _weigh(values: Floats, likelihood: Floats) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def forward(
-    likelihood: Floats, prior: Floats, leave: Floats, store: bool
+    likelihood: Floats,
+    prior: Floats,
+    leave: Floats,
+    stay: Floats,
+    renews: Flags,
+    begins: int,
+    store: bool,
 ) -> tuple[float, Floats, Floats]:
     """Sum over all placements of the changes.
 
@@ -67,9 +155,12 @@ def forward(
         Of each bin at each level, any row up to a factor.
     prior : float array (levels,)
         Probability of each level of a new regime.
-    leave : float array (phases,)
-        Probability of leaving each phase before any bin. The first regime starts in the last phase, because it may
-        have begun before the first bin.
+    leave, stay : float array (phases,)
+        Weight of going on from each phase before any bin, and of staying.
+    renews : bool array (phases,)
+        Whether a new regime begins when a phase is left.
+    begins : int
+        Phase in which the first regime starts: one that may be left, because it may have begun before the first bin.
     store : bool
         Whether to keep the filter at every bin, or only after the last one.
 
@@ -88,11 +179,11 @@ def forward(
     sums = np.empty(n)
     here = np.zeros((n_phases, n_levels))
     there = np.zeros((n_phases, n_levels))
-    here[n_phases - 1] = prior
+    here[begins] = prior
     log_sum = 0.0
     for t in range(n):
         if t > 0:
-            _step(here, prior, leave, there)
+            _step(here, prior, leave, stay, renews, there)
             here, there = there, here
         sums[t] = _weigh(here, likelihood[t])
         log_sum += math.log(sums[t])
@@ -105,9 +196,18 @@ def forward(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def backward(
-    likelihood: Floats, prior: Floats, leave: Floats, filtered: Floats, sums: Floats
-) -> tuple[Floats, Floats, Floats, float]:
+    likelihood: Floats,
+    prior: Floats,
+    leave: Floats,
+    stay: Floats,
+    renews: Flags,
+    final: Floats,
+    filtered: Floats,
+    sums: Floats,
+) -> tuple[Floats, Floats, Floats]:
     """Give posterior marginals, from a stored :func:`forward`.
+
+    ``final`` (phases,) is 1 for each phase in which the series may end, 0 for the others.
 
     Returns
     -------
@@ -117,18 +217,19 @@ def backward(
         P(a new regime begins with each bin).
     fresh : float array (levels,)
         Expected number of regimes at each level.
-    chances : float
-        Expected number of boundaries at which the last phase might have been left.
     """
     n, n_levels = likelihood.shape
     n_phases = leave.size
-    last = n_phases - 1
     levels = np.zeros((n, n_levels))
     change = np.zeros(n)
     fresh = np.zeros(n_levels)
-    later = np.ones((n_phases, n_levels))
+    later = np.empty((n_phases, n_levels))
     earlier = np.empty((n_phases, n_levels))
-    chances = 0.0
+    whole = 0.0
+    for j in range(n_phases):
+        whole += final[j] * filtered[n - 1, j].sum()
+    for j in range(n_phases):
+        later[j] = final[j] / whole
     for t in range(n - 1, -1, -1):
         for j in range(n_phases):
             for g in range(n_levels):
@@ -140,29 +241,35 @@ def backward(
             for g in range(n_levels):
                 fresh[g] += levels[0, g]
             break
-        renewal = 0.0
-        for g in range(n_levels):
-            renewal += prior[g] * later[0, g]
-        ended = 0.0
-        for g in range(n_levels):
-            ended += filtered[t - 1, last, g]
-        ended *= leave[last]
-        change[t] = ended * renewal
-        for g in range(n_levels):
-            fresh[g] += ended * prior[g] * later[0, g]
         for j in range(n_phases):
-            for g in range(n_levels):
-                onward = renewal if j == last else later[j + 1, g]
-                earlier[j, g] = (1.0 - leave[j]) * later[j, g] + leave[j] * onward
-        for g in range(n_levels):
-            chances += filtered[t - 1, last, g] * earlier[last, g]
+            to = j + 1 if j + 1 < n_phases else 0
+            if renews[j]:
+                renewal = 0.0
+                ended = 0.0
+                for g in range(n_levels):
+                    renewal += prior[g] * later[to, g]
+                    ended += filtered[t - 1, j, g]
+                ended *= leave[j]
+                change[t] += ended * renewal
+                for g in range(n_levels):
+                    fresh[g] += ended * prior[g] * later[to, g]
+                    earlier[j, g] = stay[j] * later[j, g] + leave[j] * renewal
+            else:
+                for g in range(n_levels):
+                    earlier[j, g] = stay[j] * later[j, g] + leave[j] * later[to, g]
         later, earlier = earlier, later
-    return levels, change, fresh, chances
+    return levels, change, fresh
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def numbers(likelihood: Floats, prior: Floats, leave: Floats, most: int) -> Floats:
-    """Give P(k changes) for k = 0 … ``most``; the last stands for more as well."""
+    """Give P(k changes) for k = 0 … ``most``; the last stands for more as well.
+
+    The chain is that of :func:`forward` with ``stay = 1 - leave``, renewed from the last phase only.
+    """
+    stay = 1.0 - leave
+    renews = np.zeros(leave.size, dtype=np.bool_)
+    renews[-1] = True
     n, n_levels = likelihood.shape
     n_phases = leave.size
     here = np.zeros((most + 1, n_phases, n_levels))
@@ -176,7 +283,7 @@ def numbers(likelihood: Floats, prior: Floats, leave: Floats, most: int) -> Floa
             there[top] = 0.0
             carried = 0.0
             for k in range(high + 1):
-                ended = _step(here[k], nothing, leave, there[k])
+                ended = _step(here[k], nothing, leave, stay, renews, there[k])
                 if k > 0 or carried > 0.0:
                     there[k, 0] += carried * prior
                 carried = ended
@@ -199,7 +306,14 @@ def numbers(likelihood: Floats, prior: Floats, leave: Floats, most: int) -> Floa
 
 @njit(cache=True, error_model="numpy")
 def paths(
-    prior: Floats, leave: Floats, filtered: Floats, draws: int, generator: Any
+    prior: Floats,
+    leave: Floats,
+    stay: Floats,
+    renews: Flags,
+    final: Floats,
+    filtered: Floats,
+    draws: int,
+    generator: Any,
 ) -> tuple[Integers, Integers, Integers]:
     """Draw regimes from their joint posterior, from the last bin to the first.
 
@@ -209,27 +323,32 @@ def paths(
         Which draw, first bin and level of each regime; in order of draw, latest first.
     """
     n, n_phases, n_levels = filtered.shape
-    last = n_phases - 1
+    totals = np.zeros((n, n_phases))
+    for t in range(n):
+        for j in range(n_phases):
+            if renews[j]:
+                totals[t, j] = filtered[t, j].sum() * leave[j]
+    ending = np.empty((n_phases, n_levels))
+    for j in range(n_phases):
+        for g in range(n_levels):
+            ending[j, g] = final[j] * filtered[n - 1, j, g]
     capacity = 8 * draws + 16
     out = np.empty((3, capacity), dtype=np.int64)
     written = 0
     for d in range(draws):
-        j, g = _chosen(filtered[n - 1], generator)
+        j, g = _chosen(ending, generator)
         for t in range(n - 1, -1, -1):
             begins = t == 0
+            came = j - 1 if j > 0 else n_phases - 1
             if t > 0:
-                if j > 0:
-                    came = leave[j - 1] * filtered[t - 1, j - 1, g]
-                    stayed = (1.0 - leave[j]) * filtered[t - 1, j, g]
-                    if generator.random() * (came + stayed) < came:
-                        j -= 1
-                else:
-                    ended = 0.0
-                    for other in range(n_levels):
-                        ended += filtered[t - 1, last, other]
-                    ended *= leave[last] * prior[g]
-                    stayed = (1.0 - leave[0]) * filtered[t - 1, 0, g]
+                stayed = stay[j] * filtered[t - 1, j, g]
+                if renews[came]:
+                    ended = totals[t - 1, came] * prior[g]
                     begins = generator.random() * (ended + stayed) < ended
+                else:
+                    moved = leave[came] * filtered[t - 1, came, g]
+                    if generator.random() * (moved + stayed) < moved:
+                        j = came
             if begins:
                 if written == capacity:
                     capacity *= 2
@@ -239,8 +358,8 @@ def paths(
                 out[0, written], out[1, written], out[2, written] = d, t, g
                 written += 1
                 if t > 0:
-                    j = last
-                    g = _chosen(filtered[t - 1, last : last + 1], generator)[1]
+                    j = came
+                    g = _chosen(filtered[t - 1, came : came + 1], generator)[1]
     return out[0, :written].copy(), out[1, :written].copy(), out[2, :written].copy()
 
 
@@ -288,9 +407,10 @@ def marginal(
         value += top
         likelihood[t] = np.exp(log_likelihood[t] - top)
     prior = np.exp(log_prior)
-    leave = np.array([hazard])
-    log_sum, filtered, sums = forward(likelihood, prior, leave, True)
-    levels, change, fresh, _ = backward(likelihood, prior, leave, filtered, sums)
+    leave, stay = np.array([hazard]), np.array([1.0 - hazard])
+    renews, final = np.ones(1, dtype=np.bool_), np.ones(1)
+    log_sum, filtered, sums = forward(likelihood, prior, leave, stay, renews, 0, True)
+    levels, change, fresh = backward(likelihood, prior, leave, stay, renews, final, filtered, sums)
     changes = change.sum()
     slope = changes / hazard - (n - 1 - changes) / (1.0 - hazard)
     return value + log_sum, levels, fresh, slope

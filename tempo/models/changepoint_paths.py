@@ -135,6 +135,8 @@ def sample_partitions(
     family: int,
     counts: Floats,
     exposure: Floats,
+    position: Integers,
+    shortest: int,
     log_change: Floats,
     log_stay: Floats,
     log_rest: Floats,
@@ -156,6 +158,10 @@ def sample_partitions(
 
     Parameters
     ----------
+    position : int array (m,)
+        Where each bin stands in the whole series.
+    shortest : int
+        Bins from the start of a segment to the start of the next, at least; the first one is exempt.
     log_change, log_stay : float array (rows, m)
         Log factors of a change before each bin; one row for each hazard, or a single row.
     log_rest : float array (columns, m + 1)
@@ -235,6 +241,8 @@ def sample_partitions(
                     one += y
                     two += e
                 place = now - step - offset[u]
+                if s > 0 and position[u] - position[s] < shortest:
+                    continue
                 if 0 <= place < log_rest.shape[0]:
                     chance = math.exp(log_weight + log_change[row, u] + log_rest[place, u])
                     if chance > 0.0:

@@ -7,15 +7,23 @@ reported is the mixture over the grid, weighted by prior times evidence.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from tempo.models.changepoint_duration_numbers import duration_numbers
+from tempo.models.changepoint_durations import (
+    DurationState,
+    duration_pass,
+    duration_rest,
+    first_duration_state,
+)
 from tempo.models.changepoint_given import Given, condition, log_placements, sums_by_number
 from tempo.models.changepoint_grid import Bins, Grid
+from tempo.models.changepoint_predictive import PRECISION
 from tempo.models.changepoint_recursions import State, filter_pass, initial_state
 
 __all__ = ["PRUNE", "Posterior", "solve"]
@@ -49,7 +57,8 @@ class Posterior:
     states : tuple of State
         Live runs after the last bin, for each cell; empty where the number is given.
     lost : ndarray, shape (cells, hazards)
-        Bound on the relative loss by pruning, whatever comes later.
+        Bound on the relative loss by pruning, whatever comes later; zero with shortest lengths, where the bound
+        needs the backward pass.
     forward : tuple of ndarray
         Log evidence up to each bin, for each cell, shape (hazards, m + 1), and what was lost at each bin; empty
         where they would take too much memory.
@@ -58,7 +67,7 @@ class Posterior:
     pieces: tuple[Bins, ...]
     grid: Grid
     table: Floats
-    states: tuple[State, ...] = ()
+    states: tuple[State | DurationState, ...] = ()
     lost: Floats = field(default_factory=lambda: np.zeros((1, 1)), repr=False)
     forward: tuple[tuple[Floats, Floats], ...] = field(default=(), repr=False)
 
@@ -89,11 +98,11 @@ class Posterior:
         return [int(r) for r in np.flatnonzero(self.weights.sum(axis=1) > _WORTH_A_PASS)]
 
     def _run(
-        self, bins: Bins, cell: int, ends: Floats | None = None
+        self, bins: Bins, cell: int, ends: Floats | None = None, read: int | None = None
     ) -> tuple[Floats, Floats, Floats]:
         change, stay = self.grid.factors(bins.places)
-        state = initial_state(self.grid.odds.size)
-        sums, lost, _, moments = _filter(self.grid, bins, change, stay, cell, state, 0, ends)
+        state = _nothing_seen(self.grid)
+        sums, lost, _, moments = _filter(self.grid, bins, change, stay, cell, state, 0, ends, read)
         return sums, lost, moments
 
     def _forward(self, cell: int) -> tuple[Floats, Floats]:
@@ -107,8 +116,11 @@ class Posterior:
         kept: dict[int, tuple[Floats, Floats]] = self.__dict__.setdefault("_backward", {})
         if cell in kept:
             return kept[cell]
-        sums, lost, _ = self._run(self.bins.reversed, cell)
-        found = sums[:, ::-1].copy(), lost
+        if self.grid.shortest > 1:
+            found = self._backward_of_durations(cell)
+        else:
+            sums, lost, _ = self._run(self.bins.reversed, cell)
+            found = sums[:, ::-1].copy(), lost
         if self.table.size * len(self.bins) <= _KEPT_NUMBERS:
             kept[cell] = found
         return found
@@ -128,6 +140,10 @@ class Posterior:
                 forward[:, 1:m] + log_change[:, 1:] + backward[:, 1:m] - forward[:, -1:]
             )
             chances[cell] = chance
+            if self.grid.shortest > 1:
+                worth = np.exp(lost + lost_back[:, :m] - forward[:, -1:])
+                bound += float(self.weights[cell] @ worth.sum(axis=1))
+                continue
             # What is lost at a bin counts only as far as a change there is probable; and the backward sums that
             # say so are themselves short by a share that the bound of their own pass limits.
             sharp = np.sum(lost[:, : m - 1] * chance[:, 1:], axis=1)
@@ -140,6 +156,9 @@ class Posterior:
 
     @cached_property
     def _moments(self) -> Floats:
+        return self._mixed_moments(None)
+
+    def _mixed_moments(self, read: int | None) -> Floats:
         m = len(self.bins)
         moments = np.zeros((2, m))
         for cell, chance in self._marginals[0].items():
@@ -147,7 +166,7 @@ class Posterior:
             ends = np.empty((weight.size, m + 1))
             ends[:, :m] = weight[:, None] * chance
             ends[:, m] = weight
-            moments += self._run(self.bins, cell, ends)[2][:, :m]
+            moments += self._run(self.bins, cell, ends, read)[2][:, :m]
         return moments
 
     @cached_property
@@ -167,6 +186,15 @@ class Posterior:
         if self.grid.n_changes is not None:
             return self.given(self.grid.n_changes).moments
         return self._moments
+
+    @property
+    def precision_moments(self) -> Floats:
+        """Posterior means of a normal regime's precision, and of its product with the mean, by bin; shape (2, m)."""
+        if self.grid.n_changes is None:
+            return self._mixed_moments(PRECISION)
+        cells = list(range(self.grid.shape.size))
+        number = self.grid.n_changes
+        return condition(self.bins, self.grid, cells, number, -math.inf, PRECISION).moments
 
     @cached_property
     def log_evidence_bound(self) -> float:
@@ -191,6 +219,8 @@ class Posterior:
     def _number(self, cell: int) -> Floats:
         """P(k changes and this cell). One pass serves every hazard near the one it is made with."""
         bins, grid = self.bins, self.grid
+        if grid.shortest > 1:
+            return self._number_of_durations(cell)
         log_odds = np.log(grid.odds)
         _, stay = grid.factors(bins.places[1:])
         base = np.sum(np.log(stay), axis=1) + grid.constant(bins, cell) - self.table[cell]
@@ -212,8 +242,51 @@ class Posterior:
         last = int(np.max(np.flatnonzero(found.sum(axis=0) > 0), initial=0))
         return np.asarray(weight @ found[:, : last + 1])
 
+    def _backward_of_durations(self, cell: int) -> tuple[Floats, Floats]:
+        bins, grid = self.bins, self.grid
+        found = duration_rest(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            bins.position,
+            grid.shortest,
+            *(np.log(part) for part in grid.factors(bins.places)),
+            grid.odds,
+            *grid.prior(cell),
+            float(grid.size[cell]),
+            PRUNE,
+        )
+        return found[0], found[1]
+
+    def _number_of_durations(self, cell: int) -> Floats:
+        bins, grid = self.bins, self.grid
+        expected = float(self.change_probability.sum())
+        most = min(int(expected + 3 * math.sqrt(expected + 1)) + 3, len(bins) - 1)
+        used = np.flatnonzero(self.weights[cell] > _WORTH_A_PASS)
+        while True:
+            sums = duration_numbers(
+                grid.family,
+                bins.counts,
+                bins.exposure,
+                bins.position,
+                grid.shortest,
+                *(np.log(part[used]) for part in grid.factors(bins.places)),
+                *grid.prior(cell),
+                float(grid.size[cell]),
+                most,
+                PRUNE,
+                False,
+                np.zeros((most + 1, 0)),
+                grid.family,
+            )[0].reshape(used.size, most + 1)
+            part = np.exp(sums + grid.constant(bins, cell) - self.table[cell, used][:, None])
+            missing = float(self.weights[cell, used] @ (1 - part.sum(axis=1)))
+            if missing < 1e-9 or most == len(bins) - 1:
+                return np.asarray(self.weights[cell, used] @ part)
+            most = min(2 * most, len(bins) - 1)
+
     def given(self, n_changes: int) -> Given:
-        """Give the posterior given a number of changes; hazards drop out of it."""
+        """Give the posterior given a number of changes: all placements that are allowed are alike a priori."""
         cache: dict[int, Given] = self.__dict__.setdefault("_given", {})
         if n_changes not in cache:
             grid, log_odds = self.grid, -math.inf
@@ -228,9 +301,9 @@ class Posterior:
         return cache[n_changes]
 
     @cached_property
-    def _seen(self) -> tuple[int, int]:
-        """Observed bins so far, and bins since the last of them (1 where that is the last bin of all)."""
-        return len(self.bins), self.bins.n_bins - int(self.bins.position[-1])
+    def _seen(self) -> tuple[int, int, int]:
+        """Observed bins so far, bins since the last of them (1 where that is the last bin of all), and all bins."""
+        return len(self.bins), self.bins.n_bins - int(self.bins.position[-1]), self.bins.n_bins
 
     def resolved(self, grid: Grid) -> Posterior:
         """Filter again under other priors."""
@@ -241,21 +314,24 @@ class Posterior:
         grid, pieces = self.grid, (*self.pieces, later)
         if grid.n_changes is not None:
             return solve(Bins.joined(pieces), grid)
-        seen, since = self._seen
+        seen, since, before = self._seen
         if len(later) == 0:
             return Posterior(pieces, grid, self.table, self.states, self.lost, self.forward)
         places = later.places.copy()
         places[0] = since + later.position[0]
         change, stay = grid.factors(places)
         table, lost, states = self.table.copy(), self.lost.copy(), []
+        new = later if grid.shortest == 1 else replace(later, position=later.position + before)
         for cell, old in enumerate(self.states):
-            sums, gone, state = _filter(grid, later, change, stay, cell, old, seen)[:3]
+            sums, gone, state = _filter(grid, new, change, stay, cell, old, seen)[:3]
             table[cell] += sums[:, -1] + grid.constant(later, cell)
-            lost[cell] += gone.sum(axis=1)
+            if grid.shortest == 1:
+                lost[cell] += gone[:, 0] if len(later) == 1 else gone.sum(axis=1)
             states.append(state)
         out = Posterior(pieces, grid, table, tuple(states), lost)
         # Known without joining the pieces, which would make each day cost as much as all days before it.
-        out.__dict__["_seen"] = (seen + len(later), later.n_bins - int(later.position[-1]))
+        since = later.n_bins - int(later.position[-1])
+        out.__dict__["_seen"] = (seen + len(later), since, before + later.n_bins)
         return out
 
 
@@ -277,7 +353,7 @@ def solve(bins: Bins, grid: Grid) -> Posterior:
     m, cells = len(bins), grid.shape.size
     if grid.n_changes is not None:
         given = Posterior((bins,), grid, np.zeros((cells, 1))).given(grid.n_changes)
-        table = given.log_sums[:, None] - log_placements(bins.places, grid.n_changes)
+        table = given.log_sums[:, None] - log_placements(bins, grid.n_changes, grid.shortest)
         solved = Posterior((bins,), grid, table)
         solved.__dict__["_given"] = {grid.n_changes: given}
         return solved
@@ -287,15 +363,23 @@ def solve(bins: Bins, grid: Grid) -> Posterior:
     states, forward = [], []
     keep = cells * grid.odds.size * m <= _KEPT_NUMBERS or cells == 1
     for cell in range(cells):
-        sums, gone, state, _ = _filter(
-            grid, bins, change, stay, cell, initial_state(grid.odds.size), 0
-        )
+        sums, gone, state, _ = _filter(grid, bins, change, stay, cell, _nothing_seen(grid), 0)
         table[cell] = sums[:, -1] + grid.constant(bins, cell)
-        lost[cell] = gone.sum(axis=1)
+        if grid.shortest == 1:
+            lost[cell] = gone.sum(axis=1)
         states.append(state)
         if keep:
             forward.append((sums, gone))
     return Posterior((bins,), grid, table, tuple(states), lost, tuple(forward))
+
+
+def _nothing_seen(grid: Grid) -> State | DurationState:
+    hazards = grid.odds.size
+    plain = grid.shortest == 1
+    state: State | DurationState = (
+        initial_state(hazards) if plain else first_duration_state(hazards)
+    )
+    return state
 
 
 def _filter(
@@ -304,11 +388,33 @@ def _filter(
     change: Floats,
     stay: Floats,
     cell: int,
-    state: State,
+    state: State | DurationState,
     begun: int,
     ends: Floats | None = None,
-) -> tuple[Floats, Floats, State, Floats]:
+    read: int | None = None,
+) -> tuple[Floats, Floats, State | DurationState, Floats]:
     first, second, third = grid.prior(cell)
+    if grid.shortest > 1:
+        found = duration_pass(
+            grid.family,
+            bins.counts,
+            bins.exposure,
+            bins.position,
+            grid.shortest,
+            np.log(change),
+            np.log(stay),
+            grid.odds,
+            first,
+            second,
+            third,
+            float(grid.size[cell]),
+            PRUNE,
+            state,
+            begun,
+            np.zeros((grid.odds.size, 0)) if ends is None else ends,
+            grid.family if read is None else read,
+        )
+        return found[0], found[1], found[2], found[3]
     sums, lost, state, _, moments = filter_pass(
         grid.family,
         bins.counts,
@@ -324,5 +430,6 @@ def _filter(
         state,
         begun,
         np.zeros((grid.odds.size, 0)) if ends is None else ends,
+        grid.family if read is None else read,
     )
     return sums, lost, state, moments

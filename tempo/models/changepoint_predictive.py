@@ -38,18 +38,21 @@ __all__ = [
     "GAMMA",
     "NEGBIN",
     "NORMAL",
+    "PRECISION",
     "ZIP",
     "log_predictive",
+    "log_sum",
     "normal_update",
     "occam_factor",
     "predict",
-    "predictive_moments",
+    "predict_logs",
     "rate_moments",
 ]
 
 type Floats = NDArray[np.float64]
 
 GAMMA, BERNOULLI, NEGBIN, NORMAL = 0, 1, 2, 3
+PRECISION = 5  # for moments only: those of the precision of a normal segment
 ZIP = 4  # zero-inflated Poisson: not conjugate, so that no kernel of this module knows it
 
 _SMALL_COUNT = 8.0  # up to here a product beats two log gammas
@@ -170,7 +173,7 @@ def _add_lgamma(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def predict(
+def _terms(
     family: int,
     count: float,
     exposure: float,
@@ -180,25 +183,18 @@ def predict(
     third: Floats,
     n_runs: int,
     out: Floats,
-) -> float:
-    """Write each run's predictive probability of one bin, up to a common factor, and add the bin to the run.
+) -> None:
+    """Write each run's log predictive of one bin, without the product that a small count of ``GAMMA`` brings.
 
-    Returns the log of that factor. That ``third`` holds the logarithm of ``second`` also makes rounding errors cancel
-    along a run.
+    Adds the bin to the run, but for the count of the first two families.
     """
     if family == GAMMA:
-        if count <= _SMALL_COUNT:
-            for i in range(n_runs):
-                new = _log(second[i] + exposure)
-                out[i] = first[i] * third[i] - (first[i] + count) * new
-                third[i] = new
-                second[i] += exposure
-        else:
-            for i in range(n_runs):
-                new = _log(second[i] + exposure)
-                out[i] = first[i] * third[i] - (first[i] + count) * new
-                third[i] = new
-                second[i] += exposure
+        for i in range(n_runs):
+            new = _log(second[i] + exposure)
+            out[i] = first[i] * third[i] - (first[i] + count) * new
+            third[i] = new
+            second[i] += exposure
+        if count > _SMALL_COUNT:
             _add_lgamma(out, n_runs, 1.0, first, second, 0.0, count)
             _add_lgamma(out, n_runs, -1.0, first, second, 0.0, 0.0)
     elif family == BERNOULLI:
@@ -238,6 +234,26 @@ def predict(
         for i in range(n_runs):
             first[i] += trials
             second[i] += count
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def predict(
+    family: int,
+    count: float,
+    exposure: float,
+    size: float,
+    first: Floats,
+    second: Floats,
+    third: Floats,
+    n_runs: int,
+    out: Floats,
+) -> float:
+    """Write each run's predictive probability of one bin, up to a common factor, and add the bin to the run.
+
+    Returns the log of that factor. That ``third`` holds the logarithm of ``second`` also makes rounding errors cancel
+    along a run.
+    """
+    _terms(family, count, exposure, size, first, second, third, n_runs, out)
     offset: float = _largest(out, n_runs)
     for i in range(n_runs):
         out[i] = _exp(out[i] - offset)
@@ -249,6 +265,44 @@ def predict(
         for i in range(n_runs):
             first[i] += count
     return offset
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def predict_logs(
+    family: int,
+    count: float,
+    exposure: float,
+    size: float,
+    first: Floats,
+    second: Floats,
+    third: Floats,
+    n_runs: int,
+    out: Floats,
+) -> None:
+    """Write each run's log predictive of one bin, however improbable, and add the bin to the run."""
+    _terms(family, count, exposure, size, first, second, third, n_runs, out)
+    if family == GAMMA and 0.0 < count <= _SMALL_COUNT:
+        for i in range(n_runs):
+            product = first[i]
+            for j in range(1, int(count)):
+                product *= first[i] + j
+            out[i] += _log(product)
+    if family < NEGBIN and count > 0.0:
+        for i in range(n_runs):
+            first[i] += count
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nnan", "nsz"}, error_model="numpy")
+def log_sum(values: Floats, n_runs: int) -> float:
+    """Give the log of the sum of the exponentials of the first values; minus infinity where there are none."""
+    if n_runs == 0:
+        return -np.inf
+    top = _largest(values, n_runs)
+    total = 0.0
+    for i in range(n_runs):
+        total += _exp(values[i] - top)
+    out: float = top + math.log(total)
+    return out
 
 
 @njit(cache=True, error_model="numpy")
@@ -366,12 +420,18 @@ def occam_factor(
 def rate_moments(
     family: int, size: float, first: float, second: float, third: float
 ) -> tuple[float, float]:
-    """Give the mean and the mean square of a segment's rate in one whole bin, given its statistics."""
+    """Give the mean and the mean square of a segment's rate in one whole bin, given its statistics.
+
+    For ``PRECISION`` of normal values, the means of the precision and of its product with the mean instead.
+    """
     if family == GAMMA:
         return first / second, first * (first + 1.0) / (second * second)
     if family == BERNOULLI:
         total = first + second
         return first / total, first * (first + 1.0) / (total * (total + 1.0))
+    if family == PRECISION:
+        precision = (size + 0.5 * first) / third
+        return precision, second * precision
     if family == NORMAL:
         shape = size + 0.5 * first
         spread = third / ((shape - 1.0) * first) if shape > 1.0 else np.inf
@@ -380,56 +440,3 @@ def rate_moments(
     if first <= 2.0:
         return mean, np.inf
     return mean, size * size * second * (second + 1.0) / ((first - 1.0) * (first - 2.0))
-
-
-@njit(cache=True, error_model="numpy")
-def predictive_moments(
-    family: int,
-    size: float,
-    first: Floats,
-    second: Floats,
-    share: Floats,
-    count: float,
-    exposure: float,
-) -> tuple[float, float, float, float]:
-    """Give P(less than the count), P(at most the count), mean and variance of the next bin over a mixture of runs.
-
-    For counts; normal values have no use for it.
-    """
-    below, at, mean, square = 0.0, 0.0, 0.0, 0.0
-    for i in range(first.size):
-        rate, rate_square = rate_moments(family, size, first[i], second[i], 0.0)
-        expected = rate * exposure
-        mean += share[i] * expected
-        if family == BERNOULLI:
-            square += share[i] * rate
-            at += share[i] * (1.0 if count > 0.0 else 1.0 - rate)
-            below += share[i] * ((1.0 - rate) if count > 0.0 else 0.0)
-            continue
-        square += share[i] * (expected + rate_square * exposure * exposure)
-        trials = size * exposure
-        if family == NEGBIN:
-            square += share[i] * rate_square * exposure / size
-            log_mass = math.lgamma(count + trials) - math.lgamma(trials) - math.lgamma(count + 1.0)
-        else:
-            log_mass = count * math.log(exposure) - math.lgamma(count + 1.0)
-        log_mass += log_predictive(family, size, first[i], second[i], 0.0, count, exposure)
-        mass = math.exp(log_mass)
-        if mass == 0.0:
-            hit = 1.0 if count > expected else 0.0
-            at += share[i] * hit
-            below += share[i] * hit
-            continue
-        term, total = mass, mass
-        for j in range(int(count), 0, -1):
-            if family == GAMMA:
-                term *= j * (second[i] + exposure) / ((first[i] + j - 1.0) * exposure)
-            else:
-                term *= j / (j - 1.0 + trials)
-                term *= (first[i] + trials + second[i] + j - 1.0) / (second[i] + j - 1.0)
-            total += term
-            if term < 1e-17 * total and j < expected:
-                break
-        at += share[i] * min(total, 1.0)
-        below += share[i] * min(max(total - mass, 0.0), 1.0)
-    return below, at, mean, square - mean * mean

@@ -74,6 +74,7 @@ def filter_pass(
     state: State,
     begun: int,
     ends: Floats,
+    read: int,
 ) -> tuple[Floats, Floats, State, int, Floats]:
     """Run the filter over some bins, for several hazards at once.
 
@@ -101,6 +102,9 @@ def filter_pass(
     ends : float array (hazards, m + 1) or (hazards, 0)
         Posterior probability that a segment ends just before each bin, times the weight of the hazard, known from
         two earlier passes. Given, the pass also adds up the moments of the rate in each bin.
+
+    read : int
+        Family whose moments are added up: ``family``, or ``PRECISION`` for normal values.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def filter_pass(
                     share = 0.0
                     for c in range(n_columns):
                         share += ends[c, t + 1] * weight[c, i] * scale[c]
-                    mean, square = rate_moments(family, size, first[i], second[i], third[i])
+                    mean, square = rate_moments(read, size, first[i], second[i], third[i])
                     moments[0, start[i]] += share * mean
                     moments[1, start[i]] += share * square
                     moments[0, t + 1] -= share * mean
@@ -287,6 +291,7 @@ def number_pass(
     prune: float,
     store: bool,
     ends: Floats,
+    read: int,
 ) -> tuple[bool, Floats, Integers, Floats, Floats]:
     """Run the filter with the number of changes kept apart, and no prior on that number.
 
@@ -309,6 +314,8 @@ def number_pass(
     ends : float array (width, m + 1) or (width, 0)
         Posterior probability that segment number ``offset + row`` ends just before each bin, from two earlier
         passes. Given, the pass adds up the moments of rates.
+    read : int
+        Family whose moments are added up, as for :func:`filter_pass`.
 
     Returns
     -------
@@ -415,7 +422,7 @@ def number_pass(
                 for i in range(live):
                     share = ending * weight[row, i] * scale[row]
                     if share > 0.0:
-                        mean, square = rate_moments(family, size, first[i], second[i], third[i])
+                        mean, square = rate_moments(read, size, first[i], second[i], third[i])
                         segment_moments[0, k] += share * mean
                         segment_moments[1, k] += share * square
                         moments[0, start[i]] += share * mean

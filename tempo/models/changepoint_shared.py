@@ -31,6 +31,8 @@ type Placed = tuple[Floats, Floats]
 _NODES = 12
 _PRUNE = 1e-12
 _WORTH_A_PASS = 1e-4
+_SURE = 0.75  # P(common dates), or its complement, from which it is said
+_DEADLY = "how deadly"
 _DISPERSIONS = {"counts": (0.1, 0.5, 2.0), "deaths": (0.3, 1.0, 3.0, 10.0)}
 
 
@@ -52,8 +54,12 @@ class SharedChanges:
     change_probability : pandas.DataFrame
         Indexed by bin: P(a new regime begins) for each series over all accounts, and ``together``: that it begins in
         both as a common change.
+    counts : (Counts, Counts)
+        What was compared; twice the same where lethality is the second series.
     notes : tuple of str
         Choices and doubts.
+    prior_shared : float
+        P(together), given that both changed, before looking.
     """
 
     names: tuple[str, str]
@@ -61,32 +67,78 @@ class SharedChanges:
     log_evidence: pd.Series
     shared: float
     change_probability: pd.DataFrame = field(repr=False)
+    counts: tuple[Counts, Counts] = field(repr=False)
     notes: tuple[str, ...] = ()
+    prior_shared: float = 0.5
+
+    @property
+    def favour(self) -> float:
+        """How many times better common dates explain both series than dates of their own (Bayes factor)."""
+        log = self.log_evidence["together"] - self.log_evidence["apart"]
+        return float(math.exp(min(max(float(log), -700.0), 700.0)))
 
     def describe(self) -> str:
-        """Say in two sentences what was found.
+        """Say whether the two changed, and whether on the same dates, with what was assumed before looking.
 
         Returns
         -------
         str
             For a reader who is no statistician.
         """
-        p, (one, two) = self.probabilities, self.names
+        p = self.probabilities
+        one, two = self._subjects
         both = float(p["apart"] + p["together"])
-        text = [
-            f"That both {one} and {two} changed has {percent(both)}; that neither did, {percent(float(p['neither']))}."
-        ]
-        if both < 0.5:
-            text.append(
-                f"Whether they change together is hardly a question then: if both did, {percent(self.shared)}."
-            )
+        assumed = f"{percent(self.prior_shared)} was assumed before looking"
+        if both >= 0.5:
+            text = [f"Both {one} and {two} changed ({percent(both)})."]
+            days = [f"{self.change_probability[name].idxmax():%Y-%m-%d}" for name in self.names]
+            if self.shared >= _SURE:
+                day = f"{self.change_probability['together'].idxmax():%Y-%m-%d}"
+                text.append(
+                    f"They changed together, most likely on {day}: {percent(self.shared)} for common dates, where "
+                    f"{assumed}."
+                )
+            elif self.shared <= 1 - _SURE:
+                text.append(
+                    f"They changed apart, most likely on {days[0]} and on {days[1]}: {percent(self.shared)} for common "
+                    f"dates, where {assumed}."
+                )
+            else:
+                text.append(
+                    f"Whether they changed together or apart stays open: {percent(self.shared)} for common dates, "
+                    f"where {assumed}; the most likely dates are {days[0]} and {days[1]}."
+                )
         else:
-            day = self.change_probability["together"].idxmax()
-            text.append(f"If both changed, they did so together with {percent(self.shared)}")
-            text[-1] += (
-                f"; the most likely common date is {day:%Y-%m-%d}." if self.shared >= 0.5 else "."
+            most = str(p.drop(["apart", "together"]).idxmax())
+            chance = percent(float(p[most]))
+            if float(p[most]) < 0.5:
+                first = (
+                    f"It is open which of {one} and {two} changed: both {percent(both)}, neither "
+                    f"{percent(float(p['neither']))}."
+                )
+            elif most == "neither":
+                first = (
+                    f"Neither {one} nor {two} shows a clear change ({chance} that neither changed)."
+                )
+            else:
+                subjects = (one, two) if most == f"only {self.names[0]}" else (two, one)
+                first = (
+                    f"{subjects[0][0].upper()}{subjects[0][1:]} changed, {subjects[1]} shows no clear change "
+                    f"({chance})."
+                )
+            text = [first]
+            text.append(
+                f"Whether they change together is hardly a question then: if both did, {percent(self.shared)} for "
+                f"common dates, where {assumed}."
             )
         return " ".join([*text, *self.notes])
+
+    @property
+    def _subjects(self) -> tuple[str, str]:
+        one, two = self.names
+        if two == _DEADLY:
+            return "how often attacks come", "how deadly they are"
+        return f"the pace of {one}", f"that of {two}"
 
     def __repr__(self) -> str:
         p = self.probabilities
@@ -166,7 +218,8 @@ def shared_changes(
             )
         lethal, more = _lethality(first, one[0])
         pairs = [(_arrays(series), lethal) for series in one]
-        names, kinds = (f"how often ({first.label})", "how deadly"), ("counts", "deaths")
+        names, kinds = (f"how often ({first.label})", _DEADLY), ("counts", "deaths")
+        counts = (one[0], one[0])
     else:
         two, more = imputed_series(second, imputations, randomness.generator)
         if not one[0].bin_starts.equals(two[0].bin_starts):
@@ -178,10 +231,11 @@ def shared_changes(
         number = max(len(one), len(two))
         pairs = [(_arrays(one[i % len(one)]), _arrays(two[i % len(two)])) for i in range(number)]
         names, kinds = (one[0].label, two[0].label), ("counts", "counts")
+        counts = (one[0], two[0])
         if names[0] == names[1]:
             names = (f"{names[0]} (first)", f"{names[1]} (second)")
     solved = [_accounts(pair, kinds, overdispersed) for pair in pairs]
-    return _weighed(solved, names, one[0], prior_shared, (*notes, *more))
+    return _weighed(solved, names, counts, prior_shared, (*notes, *more))
 
 
 def _arrays(counts: Counts) -> Placed:
@@ -362,7 +416,7 @@ def _together(
 def _weighed(
     solved: Sequence[_Accounts],
     names: tuple[str, str],
-    counts: Counts,
+    counts: tuple[Counts, Counts],
     prior_shared: float,
     notes: tuple[str, ...],
 ) -> SharedChanges:
@@ -372,13 +426,13 @@ def _weighed(
     joint = evidence + np.log(prior)
     by_part = np.exp(joint - logsumexp(joint))  # over series and accounts
     p = by_part.sum(axis=0)
-    columns: list[Floats] = [np.zeros(len(counts)) for _ in range(3)]
+    columns: list[Floats] = [np.zeros(len(counts[0])) for _ in range(3)]
     for weight, part in zip(by_part, solved, strict=True):
         columns[0] += (weight[1] + weight[3]) * part.dates[0] + weight[4] * part.dates[2]
         columns[1] += (weight[2] + weight[3]) * part.dates[1] + weight[4] * part.dates[2]
         columns[2] += weight[4] * part.dates[2]
     table = pd.DataFrame(
-        dict(zip([*names, "together"], columns, strict=True)), index=counts.bin_starts
+        dict(zip([*names, "together"], columns, strict=True)), index=counts[0].bin_starts
     )
     log_evidence = logsumexp(evidence, axis=0) - math.log(len(solved))
     return SharedChanges(
@@ -387,5 +441,7 @@ def _weighed(
         pd.Series(log_evidence, index=index, name="log_evidence"),
         float(p[4] / (p[3] + p[4])),
         table,
+        counts,
         notes,
+        prior_shared,
     )

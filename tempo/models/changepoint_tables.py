@@ -35,7 +35,7 @@ type Floats = NDArray[np.float64]
 
 _SEGMENT_DRAWS = 4_000  # draws given the number of changes, behind the limits of each regime's rate
 _DRAWN_NUMBERS = (
-    20_000_000  # limits by bin use fewer draws where the table of draws would pass this size
+    6_000_000  # limits by bin use fewer draws where the table of draws would pass this size
 )
 
 
@@ -117,19 +117,27 @@ def segment_table(
     share /= share.sum()
     used = [(w, part, part.given(k)) for w, part in zip(share, parts, strict=True) if w > 0]
     dates = np.asarray(sum(w * given.dates for w, _, given in used))
-    mean = np.asarray(sum(w * given.mean for w, _, given in used))
+    by_bin = np.asarray(sum(w * given.moments[0] for w, _, given in used))
     if len(used) == 1:
         starts = most_probable(used[0][1], k)
     else:  # medians stand in order, as dates must
         starts = np.array([np.searchsorted(np.cumsum(p), 0.5 * p.sum()) for p in dates], dtype=int)
+    edges = np.concatenate([[0], starts, [by_bin.size]])
+    middles = (
+        edges[:-1] + edges[1:] - 1
+    ) // 2  # where a regime is least mixed up with its neighbours
     rates = np.concatenate(
         [
-            sample(part, max(int(_SEGMENT_DRAWS * w), 200), np.random.default_rng(0), k).rate
+            _rates_at(
+                sample(part, max(int(_SEGMENT_DRAWS * w), 200), np.random.default_rng(0), k),
+                middles,
+            )
             for w, part, _ in used
         ]
-    ).reshape(-1, k + 1)
+    )
+    mean = by_bin[middles]
     low, high = np.quantile(rates, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-    spans = [_shortest(p, int(s), prob) for p, s in zip(dates, starts, strict=True)]
+    spans = _spans(dates.sum(axis=0), starts, prob)
     position = parts[0].bins.position
     table = pd.DataFrame(
         {
@@ -153,6 +161,25 @@ def _p_change_within(drawn: Sequence[Partitions], low: int, high: int) -> float:
     """P(at least one change before observed bins ``low`` to ``high``), from joint draws."""
     inside = [found.draw[(found.start >= low) & (found.start <= high)] for found in drawn]
     return sum(np.unique(d).size for d in inside) / sum(found.hazard.size for found in drawn)
+
+
+def _rates_at(found: Partitions, bins: NDArray[np.int64]) -> Floats:
+    """Rate of each draw in some observed bins, where all draws have as many segments; shape (draws, bins)."""
+    draws = found.hazard.size
+    start, rate = found.start.reshape(draws, -1), found.rate.reshape(draws, -1)
+    rows = np.arange(draws)
+    return np.stack([rate[rows, (start <= t).sum(axis=1) - 1] for t in bins], axis=1)
+
+
+def _spans(chance: Floats, starts: NDArray[np.int64], prob: float) -> list[tuple[int, int]]:
+    """Give the stretch of each change, of the chances nearer to it than to its neighbours."""
+    middles = (starts[1:] + starts[:-1] + 1) // 2
+    lows, highs = np.append(1, middles), np.append(middles, len(chance))
+    spans = []
+    for start, low, high in zip(starts, lows, highs, strict=False):
+        first, last = _shortest(chance[low:high], int(start - low), prob)
+        spans.append((int(low) + first, int(low) + last))
+    return spans
 
 
 def _shortest(chance: Floats, around: int, prob: float) -> tuple[int, int]:

@@ -11,24 +11,32 @@ A changepoint is labelled by the first bin of the new regime that was observed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
 from tempo.errors import DataError, OptionError
-from tempo.models.changepoint_covariates import Design, fit_covariates, formula_of
+from tempo.models.changepoint_covariates import (
+    Design,
+    Exposed,
+    Fitted,
+    Shifted,
+    fit_covariates,
+    formula_of,
+)
 from tempo.models.changepoint_events import fit_gaps, fit_severity
 from tempo.models.changepoint_fit import ChangepointsFit
-from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
+from tempo.models.changepoint_given import most_changes
+from tempo.models.changepoint_grid import Bins, Grid
+from tempo.models.changepoint_level_grid import level_grid
 from tempo.models.changepoint_level_posterior import solve_levels
-from tempo.models.changepoint_posterior import Posterior, solve
-from tempo.models.changepoint_predictive import BERNOULLI, GAMMA, NEGBIN, ZIP
+from tempo.models.changepoint_posterior import solve
+from tempo.models.changepoint_priors import learned_grid, refined
 from tempo.models.inputs import few_events_note, imputed_series
 from tempo.randomness import RNGLike, resolve
 
@@ -39,10 +47,10 @@ type Floats = NDArray[np.float64]
 type Observation = Literal["poisson", "negbin", "zip", "bernoulli", "gaps", "severity"]
 
 _OBSERVATIONS = ("poisson", "negbin", "zip", "bernoulli", "gaps", "severity")
-_FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "zip": ZIP, "bernoulli": BERNOULLI}
-_DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
-_IDLE = np.linspace(0.1, 0.9, 9)
-_NODES, _MORE_NODES = 14, 6
+_COARSE, _REACH = (
+    200,
+    1.0,
+)  # levels that carry the estimate of covariates, and how far these may shift them
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,8 @@ class Changepoints:
     ----------
     observation : {"poisson", "negbin", "zip", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
-        averaged over a grid. ``"zip"``: zero-inflated Poisson; a share of all bins is
-        idle, averaged over a grid from 0.1 to 0.9, and ``rate`` is the mean, idle bins included.
+        averaged over a grid as fine as the data can tell. ``"zip"``: zero-inflated Poisson; a share of all bins is
+        idle, averaged over a grid from 0.02 to 0.98, and ``rate`` is the mean, idle bins included.
         ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
         exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and
         rates are per day. ``"severity"``: log deaths of deadly attacks, normal with a mean and a spread of each
@@ -70,13 +78,16 @@ class Changepoints:
     n_changes : int, optional
         Condition on this number of changes, all placements alike. The hazard is then not used.
     min_length : int, default 1
-        No regime is shorter than this many bins, but for the first and the last, which the window may cut. The hazard
-        counts from there on. Poisson, negbin and zip.
+        No regime is shorter than this many bins (for ``"gaps"`` and ``"severity"``: attacks), but for the first and the
+        last, which the window may cut. The hazard counts from there on; with ``n_changes``, all placements that are
+        left are alike.
     season : {"week", "year"}, optional
-        Factors of the days of the week, or two waves over the year, estimated together with the changes. Poisson only.
+        Factors of the days of the week, or two waves over the year, estimated together with the changes. They
+        multiply the mean of counts, the rate of gaps, the odds of attack days and the typical number of deaths.
     formula : str, optional
-        Other covariates of the log rate, such as ``"years"`` (a trend) or ``"C(weekday) + rain"``: calendar columns
-        (``weekday``, ``years``, ``sin1``, ``cos1``, ``sin2``, ``cos2``) and those passed to ``fit``. Poisson only.
+        Other covariates of the same kind, such as ``"years"`` (a trend) or ``"C(weekday) + rain"``: calendar columns
+        (``weekday``, ``years``, ``sin1``, ``cos1``, ``sin2``, ``cos2``) and those passed to ``fit``. With
+        either, the mean of a negbin regime has a Gamma prior.
 
     Examples
     --------
@@ -130,22 +141,8 @@ class Changepoints:
             raise OptionError(
                 f"min_length is {self.min_length!r}; expected a whole number of bins from 1 up."
             )
-        if self.min_length > 1 and self.observation not in {"poisson", "negbin", "zip"}:
-            raise OptionError(
-                f"min_length takes 'poisson', 'negbin' or 'zip', not {self.observation!r}. Leave it out."
-            )
-        if self._by_levels and (self.n_changes is not None or self._terms):
-            raise OptionError(
-                "n_changes, season and formula cannot go with min_length or 'zip': they need segments in closed form. "
-                "Leave one of the two out."
-            )
         if self.season not in {None, "week", "year"}:
             raise OptionError(f"season is {self.season!r}; expected 'week', 'year' or None.")
-        if self._terms and self.observation != "poisson":
-            raise OptionError(
-                f"observation is {self.observation!r}; season and formula take 'poisson', whose exposure they "
-                "multiply. Leave them out, or use observation='poisson'."
-            )
         if self.n_changes is not None and self.hazard is not None:
             raise OptionError(
                 "hazard and n_changes are both given; a number of changes leaves nothing for the hazard to decide. "
@@ -175,7 +172,7 @@ class Changepoints:
         imputations : int, default 20
             How many series to average over where dates are uncertain.
         covariates : DataFrame, optional
-            What ``formula`` names: one row for each bin, indexed by its start.
+            What ``formula`` names: one row for each bin (for ``"gaps"`` and ``"severity"``: day), indexed by its start.
 
         Returns
         -------
@@ -198,9 +195,9 @@ class Changepoints:
         if method != "exact":
             raise OptionError(f"method is {method!r}; changepoints have an exact answer: 'exact'.")
         if self.observation == "gaps":
-            return fit_gaps(self, data)
+            return fit_gaps(self, data, covariates)
         if self.observation == "severity":
-            return fit_severity(self, data)
+            return fit_severity(self, data, covariates)
         randomness = resolve(rng)
         series, notes = imputed_series(data, imputations, randomness.generator)
         bins = [self._bins(counts) for counts in series]
@@ -210,21 +207,18 @@ class Changepoints:
                 "Bins with more than one event are counted as one: attack days, not attacks.",
             ]
         notes = [*notes, *few_events_note(series[0], stacklevel=2)]
-        grid = self._grid(bins[0])
+        grid = learned_grid(self, bins[0], by_levels=self._by_levels)
         effects = None
         if self._terms:
             starts, seen = series[0].bin_starts, np.zeros(len(series[0]), dtype=bool)
             seen[bins[0].position] = True
             design, matrix = Design.of(self._terms, starts, seen, covariates)
-            effects, _, doubts = fit_covariates(bins[0], grid, matrix, design)
-            factors = np.exp(effects.log_factors)
-            bins = [replace(b, exposure=b.exposure * factors[b.position]) for b in bins]
-            notes = [*notes, *doubts]
-        parts: tuple[Posterior, ...]
-        if self._by_levels:
-            parts = tuple(solve_levels(b, grid, self.min_length) for b in bins)
+            found, grid = self._covariates(bins[0], grid, design, matrix)
+            effects, notes = found.effects, [*notes, *found.notes]
+            bins = [self._carrier(b, grid, matrix).bins(effects.mode) for b in bins]
         else:
-            parts = tuple(solve(b, grid) for b in bins)
+            grid = refined(grid, bins[0])
+        parts = tuple(solve_levels(b, grid) if self._by_levels else solve(b, grid) for b in bins)
         random = len(series) > 1
         return ChangepointsFit(
             model=self,
@@ -235,10 +229,27 @@ class Changepoints:
             effects=effects,
         )
 
+    def _carrier(self, bins: Bins, grid: Grid, matrix: Floats) -> Exposed:
+        if not self._by_levels:
+            return Exposed(bins, matrix[bins.position])
+        reach = Bins.of(bins.counts, bins.exposure, np.full(len(bins), _REACH))
+        return Shifted(bins, matrix[bins.position], level_grid(reach, grid, _COARSE))
+
+    def _covariates(
+        self, bins: Bins, grid: Grid, design: Design, matrix: Floats
+    ) -> tuple[Fitted, Grid]:
+        carrier = self._carrier(bins, grid, matrix)
+        found = fit_covariates(carrier, grid, design, matrix)
+        closer = refined(grid, carrier.bins(found.effects.mode))
+        if closer is not grid:  # dispersion and covariates explain the same scatter
+            found = fit_covariates(carrier, closer, design, matrix, found.effects.mode)
+        return found, closer
+
     @property
     def _by_levels(self) -> bool:
         """Whether segments have no closed form, so that their levels are put on a grid."""
-        return self.observation == "zip" or self.min_length > 1
+        curved = self.observation in {"negbin", "bernoulli"} and self._terms is not None
+        return self.observation == "zip" or curved
 
     @property
     def _terms(self) -> str | None:
@@ -262,72 +273,14 @@ class Changepoints:
                 )
             values = np.minimum(values, 1.0)
         bins = Bins.of(np.nan_to_num(values), exposure)
-        if self.n_changes is not None and self.n_changes > len(bins) - 1:
-            raise OptionError(
-                f"n_changes is {self.n_changes}, but {len(bins)} observed bins have room for {len(bins) - 1} at most."
-            )
+        self.check_room(bins, "observed bins")
         return bins
 
-    def _grid(self, bins: Bins) -> Grid:
-        family = _FAMILIES[self.observation]
-        beta = family == BERNOULLI
-        if self.rate_prior is not None:
-            shape, rate = (np.array([value]) for value in self.rate_prior)
-            log_prior = np.zeros(1)
-        else:
-            extra = 1.0 if beta else 0.5
-            average = (bins.counts.sum() + 0.5) / (bins.exposure.sum() + extra)
-            shape, rate, log_prior = learned_rates(float(average), beta=beta)
-            if self._by_levels:  # each prior costs a pass over all levels: a coarser grid
-                ratio = shape / rate / average
-                kept = (shape < 3) & (ratio > 0.3) & (ratio < 3)
-                shape, rate = shape[kept], rate[kept]
-                log_prior = np.full(shape.size, -math.log(shape.size))
-        size = np.ones(shape.size)
-        if family == NEGBIN:
-            share = np.log(_DISPERSIONS) - 0.5 * _DISPERSIONS**2  # half-normal, on a log grid
-            share -= logsumexp(share)
-            cells = shape.size
-            shape, rate = np.tile(shape, len(share)), np.tile(rate, len(share))
-            log_prior = np.tile(log_prior, len(share)) + np.repeat(share, cells)
-            size = np.repeat(1 / _DISPERSIONS, cells)
-        if family == ZIP:
-            cells = shape.size
-            shape, rate = np.tile(shape, _IDLE.size), np.tile(rate, _IDLE.size)
-            log_prior = np.tile(log_prior, _IDLE.size) - math.log(_IDLE.size)
-            size = np.repeat(_IDLE, cells)
-        if self.hazard is not None:
-            odds, log_odds_prior = np.array([self.hazard / (1 - self.hazard)]), np.zeros(1)
-        else:
-            odds, log_odds_prior = learned_odds(float(bins.places[1:].sum()), 0, _NODES)
-            if self._by_levels:
-                log_odds_prior = np.logaddexp.reduceat(log_odds_prior, np.arange(0, odds.size, 2))
-                odds = odds[::2]
-        grid = Grid(family, shape, rate, size, log_prior, odds, log_odds_prior, self.n_changes)
-        if self.n_changes is not None:
-            return _with_number(grid, float(bins.places[1:].sum()), self.n_changes)
-        return grid if self.hazard is not None or self._by_levels else _widened(grid, bins)
-
-
-def _with_number(grid: Grid, places: float, n_changes: int) -> Grid:
-    """Keep one hazard that fits the number; it serves residual checks only."""
-    odds = np.array([max(n_changes, 0.5) / max(places - n_changes, 1.0)])
-    return replace(grid, odds=odds, log_odds_prior=np.zeros(1), n_changes=n_changes)
-
-
-def _widened(grid: Grid, bins: Bins) -> Grid:
-    """Add larger hazards for as long as the largest one is not ruled out, as judged in the middle of the grid."""
-    odds, log_prior = grid.odds, grid.log_odds_prior
-    middle = int(np.argmin(np.abs(grid.shape - 1) + np.abs(grid.shape / grid.rate - _centre(grid))))
-    while True:
-        cell = grid.only(middle, odds, log_prior)
-        weights = solve(bins, cell).weights
-        more, more_prior = learned_odds(float(bins.places[1:].sum()), odds.size, _MORE_NODES)
-        if weights[0, -1] < 1e-4 or more.size == 0:
-            break
-        odds, log_prior = np.append(odds, more), np.append(log_prior, more_prior)
-    return replace(grid, odds=odds, log_odds_prior=log_prior, n_changes=None)
-
-
-def _centre(grid: Grid) -> float:
-    return float(np.median(grid.shape / grid.rate))
+    def check_room(self, bins: Bins, unit: str) -> None:
+        """Refuse a number of changes for which there is no room."""
+        room = most_changes(bins, self.min_length)
+        if self.n_changes is not None and self.n_changes > room:
+            apart = f", {self.min_length} apart," if self.min_length > 1 else ""
+            raise OptionError(
+                f"n_changes is {self.n_changes}, but {len(bins)} {unit}{apart} have room for {room} at most."
+            )

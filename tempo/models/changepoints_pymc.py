@@ -22,7 +22,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.models.changepoint_grid import Bins, Grid
-from tempo.models.changepoint_level_posterior import level_grid
+from tempo.models.changepoint_level_grid import level_grid
 from tempo.models.changepoint_levels import marginal
 from tempo.models.changepoint_predictive import GAMMA
 

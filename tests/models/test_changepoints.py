@@ -351,3 +351,29 @@ def test_wrong_data_are_refused():
         tempo.Changepoints().fit(series([1, 2, 3]), method="nuts")
     with pytest.raises(OptionError, match="between 0 and 1"):
         tempo.Changepoints(n_changes=0).fit(stepped()).segment_table(90)
+
+
+def test_many_changes_are_told_by_the_largest():
+    rng = np.random.default_rng(3)
+    values = rng.poisson(np.repeat(rng.gamma(1, 3, 20), 40))
+    fit = tempo.Changepoints().fit(
+        pd.Series(values, index=pd.date_range("2010-01-01", periods=800), name="attacks")
+    )
+    table, text = fit.segments, fit.describe()
+    assert len(table) > 7
+    assert (table["start_low"].to_numpy()[1:] > table["start_high"].to_numpy()[:-1]).all()
+    assert (table["start_low"] <= table["start"]).all()
+    assert (table["start"] <= table["start_high"]).all()
+    assert text.count("rose to") + text.count("fell to") == 5
+    assert f"and {len(table) - 6} smaller ones. At the end it was" in text
+    told = [part[3:13] for part in text.split("; ") if part.startswith("on ")]
+    assert told == sorted(told)
+
+
+def test_a_change_that_is_not_sure_is_told_as_such():
+    rng = np.random.default_rng(1)
+    values = rng.poisson(np.repeat([0.3, 0.9, 0.3, 0.8], 40))
+    fit = tempo.Changepoints(n_changes=3).fit(
+        pd.Series(values, index=pd.date_range("2010-01-01", periods=160), name="attacks")
+    )
+    assert "69 % that it changed then" in fit.describe()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import nbinom, poisson
+from scipy.stats import gamma, poisson
 
 import tempo
 from tempo.errors import OptionError
@@ -17,22 +17,44 @@ def series(values):
     return pd.Series(values, index=pd.date_range("2020-01-01", periods=len(values)))
 
 
-def test_probability_equals_enumeration():
+@pytest.mark.parametrize("ratio", [4.0, 0.2])
+def test_probability_equals_enumeration(ratio):
     y = np.array([0, 1, 0, 3, 2, 4])
-    alarm = tempo.Alarm(0.5, ratio=4, false_alarm_bins=20, shape=1.5)
-    h, a, b = 1 / 20, 1.5, 1.5 / 2.0
+    alarm = tempo.Alarm(0.5, ratio=ratio, false_alarm_bins=20, shape=1.5)
+    h = 1 / 20
     for n in range(1, 7):
         changed = 0.0
         for s in range(n):
             before = poisson.pmf(y[:s], 0.5).prod()
-            after, aa, bb = 1.0, a, b
-            for v in y[s:n]:
-                after *= nbinom.pmf(v, aa, bb / (bb + 1))
-                aa, bb = aa + v, bb + 1
+            after = np.mean([poisson.pmf(y[s:n], 0.5 * m).prod() for m in alarm.multiples])
             changed += h * (1 - h) ** s * before * after
         never = (1 - h) ** n * poisson.pmf(y[:n], 0.5).prod()
         found = alarm.watch(series(y[:n]))["probability"].iloc[-1]
         assert found == pytest.approx(changed / (changed + never), rel=1e-5)
+
+
+@pytest.mark.parametrize(("ratio", "cut"), [(3.0, (1, np.inf)), (0.25, (0, 1))])
+def test_multiples_stand_for_the_part_of_the_gamma_on_their_side_of_one(ratio, cut):
+    multiples = tempo.Alarm(0.5, ratio=ratio, shape=2.0).multiples
+    law = gamma(2.0, scale=ratio / 2)
+    assert ((multiples > cut[0]) & (multiples < cut[1])).all()
+    inside = law.cdf(cut[1]) - law.cdf(cut[0])
+    mean = law.expect(lambda x: x, lb=cut[0], ub=cut[1] if cut[1] < 9 else 60.0) / inside
+    assert multiples.mean() == pytest.approx(mean, rel=0.05)
+
+
+def test_silence_never_sounds_an_alarm_for_a_rise_nor_a_rush_one_for_a_lull():
+    quiet, busy = series(np.zeros(400)), series(np.full(400, 9))
+    assert tempo.Alarm(1.0, ratio=3).watch(quiet)["probability"].max() < 0.01
+    assert tempo.Alarm(1.0, ratio=0.3).watch(busy)["probability"].max() < 0.01
+    assert tempo.Alarm(1.0, ratio=0.3).watch(quiet)["alarm"].iloc[10:].all()
+
+
+def test_odds_beyond_what_a_computer_holds_are_certainty():
+    watched = tempo.Alarm(0.2, false_alarm_bins=100).watch(series([0] * 20 + [900] * 60))
+    assert watched["probability"].notna().all()
+    assert watched["alarm"].iloc[20:].all()
+    assert (watched["since"].iloc[20:] == watched.index[20]).all()
 
 
 def test_bins_that_nobody_watched_change_nothing():

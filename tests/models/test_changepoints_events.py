@@ -16,7 +16,7 @@ from scipy.stats import multivariate_t
 import tempo
 from tempo.errors import DataError, FewEventsWarning, OptionError
 from tempo.models.changepoint_draws import most_probable, sample
-from tempo.models.changepoint_events import gap_table
+from tempo.models.changepoint_event_tables import gap_table
 from tempo.models.changepoint_grid import Bins, Grid
 from tempo.models.changepoint_posterior import solve
 from tempo.models.changepoint_predictive import NORMAL

@@ -115,6 +115,11 @@ def test_order_does_not_matter_and_probabilities_add_up():
     more = tempo.shared_changes(a, b, prior_shared=0.9)
     odds = [s.shared / (1 - s.shared) for s in (one, more)]
     assert odds[1] / odds[0] == pytest.approx(9, rel=1e-6)
+    assert odds[0] == pytest.approx(one.favour, rel=1e-9)  # from even odds
+    assert "90 % was assumed before looking" in more.describe()
+    assert (
+        "the pace of a and that of b changed (over 99 %). They changed together" in one.describe()
+    )
 
 
 def test_frequency_and_lethality_of_incidents():
@@ -130,6 +135,9 @@ def test_frequency_and_lethality_of_incidents():
     assert found.names == ("how often (attacks)", "how deadly")
     assert found.shared > 0.8
     assert any("without known deaths" in note for note in found.notes)
+    assert found.describe().startswith(
+        "Both how often attacks come and how deadly they are changed"
+    )
     peak = found.change_probability["together"].idxmax()
     assert abs(peak - days[150]) < pd.Timedelta("10D")
 
@@ -140,6 +148,19 @@ def test_no_change_is_said_plainly():
     found = tempo.shared_changes(a, b)
     assert found.probabilities["neither"] > 0.5
     assert "hardly a question" in found.describe()
+    assert found.describe().startswith("Neither the pace of a nor that of b shows a clear change")
+
+
+def test_what_changed_is_said_in_words():
+    rng = np.random.default_rng(3)
+    step, flat = rng.poisson(np.repeat([0.3, 2.0], 100)), rng.poisson(1.0, 200)
+    other = rng.poisson(np.repeat([2.0, 0.3], [50, 150]))
+    one = tempo.shared_changes(series(step, "rockets"), series(flat, "mines")).describe()
+    assert one.startswith("The pace of rockets changed, that of mines shows no clear change (")
+    apart = tempo.shared_changes(series(step, "rockets"), series(other, "mines"))
+    assert apart.shared < 0.2
+    assert "They changed apart, most likely on 2020-04-" in apart.describe()
+    assert "50 % was assumed before looking" in apart.describe()
 
 
 @pytest.mark.slow
