@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 import tempo
+from tempo.briefing import shipped_case
 from tempo.errors import OptionError, TempoError, UndecidedRowsWarning, WindowError
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
     from tempo.forecasting.scenarios import Scenario
 
 __all__ = ["app", "main"]
-
-#: What `tempo brief` answers when it is given no file: the question that tempo was made for.
-CASE = "iraq-coalition"
-CASE_RULE = "killed > 0 or munitions >= 10"
-CASE_LABEL = "heavy strikes"
-CASE_QUESTION = "One heavy strike every two to three months, or the start of an escalation?"
-CASE_SCENARIOS = ("sporadic=2-3 months", "escalation=x3-8")
-CASE_PRIOR = (0.7, 0.3)
-CASE_STAND_DOWN = ("10-30 %", "5-30 days")
 
 _ESCALATION_ONSET = "30D"
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -199,13 +191,16 @@ def brief(
 
         if file is None:
             _only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
-            incidents = tempo.load_dataset(CASE)
+            incidents = tempo.load_dataset(shipped_case.DATASET)
             if rule is None:
-                rule, label = CASE_RULE, label or CASE_LABEL
-                question = question or CASE_QUESTION
-                stand_down = stand_down or CASE_STAND_DOWN
+                rule, label = shipped_case.RULE, label or shipped_case.LABEL
+                question = question or shipped_case.QUESTION
+                stand_down = stand_down or shipped_case.STAND_DOWN
                 if scenario is None and scenarios is None:
-                    scenario, prior = list(CASE_SCENARIOS), prior or list(CASE_PRIOR)
+                    scenario, prior = (
+                        list(shipped_case.SCENARIOS),
+                        prior or list(shipped_case.PRIOR),
+                    )
         else:
             try:
                 incidents = tempo.read_incidents(
@@ -236,7 +231,7 @@ def brief(
             prior = prior or found
         pauses = None
         if file is None and stand_down is not None:
-            pauses = tempo.Pauses.load(CASE, cause="rocket attacks", scope="operations", before=cut)
+            pauses = shipped_case.pauses(cut)
         with _progress() as progress:
             briefing = write_briefing(
                 output,

@@ -19,6 +19,7 @@ __all__ = [
     "FewEventsWarning",
     "FitError",
     "ImputedDatesWarning",
+    "MemoryWarning",
     "OptionError",
     "ReadError",
     "ReadWarning",
@@ -106,6 +107,10 @@ class FewEventsWarning(TempoWarning):
 
 class ConvergenceWarning(TempoWarning):
     """An optimiser, sampler or approximation did not meet its own standard."""
+
+
+class MemoryWarning(TempoWarning):
+    """A longer memory of earlier attacks than was assumed would change the answer."""
 
 
 class SeasonWarning(TempoWarning):

@@ -345,3 +345,34 @@ def test_odd_but_legal_files_get_an_honest_answer(tmp_path: Path, name: str) -> 
     assert "Traceback" not in result.output
     assert result.exit_code == 0
     assert f"{len(days):,}" in _text(target)
+
+
+def test_scenarios_come_from_a_file(ten_rows: Path, tmp_path: Path) -> None:
+    stories = tmp_path / "stories.toml"
+    stories.write_text(
+        "[[scenario]]\nname = 'slow'\nevery = '1-2 months'\n"
+        "[[scenario]]\nname = 'truce'\n[scenario.ceasefire]\nonset = '2020-04-20'\n",
+        encoding="utf-8",
+    )
+    target = tmp_path / "b.pdf"
+    done = run(
+        "brief",
+        ten_rows,
+        *SPRING,
+        "--column",
+        "killed=deaths",
+        "--scenarios",
+        stories,
+        "-o",
+        target,
+    )
+    assert done.exit_code == 0, done.output
+    text = " ".join(page.extract_text() for page in PdfReader(target).pages)
+    assert "truce" in text
+    assert "slow" in text
+    both = run("brief", ten_rows, *SPRING, "--scenarios", stories, "--scenario", "a=1-2 months")
+    assert both.exit_code == 1
+    assert "--scenarios" in both.stderr
+    missing = run("brief", ten_rows, *SPRING, "--scenarios", tmp_path / "none.toml")
+    assert missing.exit_code == 1
+    assert "none.toml" in " ".join(missing.stderr.split())

@@ -206,8 +206,8 @@ def _decision(analysis: Analysis) -> str:
     """Say how long it may take until one scenario is all but sure."""
     days = analysis.horizons[-1]
     table = analysis.weights.time_to_decision(_DECIDED, f"{days}D", futures=_FUTURES)
-    whole = table.loc["any"]
-    decided = 1.0 - float(whole["undecided"])
+    whole = {name: float(table[name].to_dict()["any"]) for name in ("undecided", "wrongly")}
+    decided = 1.0 - whole["undecided"]
     if decided < 0.005:
         return (
             f"Within {plural(days, 'day')} hardly any course of events would make one scenario {percent(_DECIDED)} "
@@ -216,5 +216,5 @@ def _decision(analysis: Analysis) -> str:
     return (
         f"Within {plural(days, 'day')} one scenario becomes {percent(_DECIDED)} probable with a chance of "
         f"{percent(decided)}; it is then the wrong one with a chance of "
-        f"{percent(float(whole['wrongly']) / decided)}. The odds may pass that mark and come back."
+        f"{percent(whole['wrongly'] / decided)}. The odds may pass that mark and come back."
     )

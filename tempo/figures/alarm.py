@@ -76,7 +76,7 @@ def plot_alarm(
                 _rule(alarm, counts),
                 _first(*first) if first is not None else "It did not sound",
                 counting_rule(counts.label, counts.rule),
-                until(counts.end),
+                until(counts.watched_until),
                 bars.said,
                 "Hatched: not observed" if unwatched(counts) else "",
             ],

@@ -64,7 +64,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
                 f"Thin lines: {percent(prob)} interval",
                 f"Model: {plain(hawkes_fit.name)}",
                 counting_rule(counts.label, counts.rule),
-                until(counts.end),
+                until(counts.watched_until),
                 "Hatched: not observed" if unwatched(counts) else "",
             ],
         )

@@ -71,7 +71,7 @@ def plot_regimes(regimes_fit: RegimesFit, ax: Axes | None = None) -> Axes:
                 if regimes_fit.model.contagion
                 else "",
                 counting_rule(counts.label, counts.rule),
-                until(counts.end),
+                until(counts.watched_until),
                 bars.said,
                 "Paler bars: observed only in part"
                 if ((bars.exposure < 0.999) & (bars.values > 0)).any()

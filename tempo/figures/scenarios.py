@@ -401,7 +401,7 @@ def _odds_caption(weights: Weights, what: str) -> list[str]:
         f"Given that one of the scenarios holds; before the data: {prior}",
         f"Judged by the days since {day(weights.since)} ({noun(weights.counts.label)}: {events})",
         counting_rule(weights.counts.label, weights.counts.rule),
-        until(weights.counts.end),
+        until(weights.counts.watched_until),
     ]
 
 

@@ -71,7 +71,7 @@ def plot_shared_changes(shared: SharedChanges, ax: Axes | None = None) -> Axes:
                 "Above: five accounts of the two series, which add up to 100 %",
                 f"Below: probability of a change, summed over bars of {bars.length}, all lanes on one scale",
                 *dict.fromkeys(counting_rule(one.label, one.rule) for one in shared.counts),
-                until(counts.end),
+                until(counts.watched_until),
                 "Hatched: not observed" if unwatched(counts) else "",
             ],
             height_mm=height_mm,

@@ -125,7 +125,7 @@ def _caption(
     partly = (bars.exposure < 0.999) & (bars.values > 0)
     return [
         counting_rule(counts.label, counts.rule),
-        until(counts.end),
+        until(counts.watched_until),
         bars.said,
         f"Line: rate with its {percent(shifts.rate.attrs['prob'])} interval"
         if shifts is not None

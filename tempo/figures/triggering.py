@@ -80,7 +80,7 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
                 f"Spectral radius: {number(radius['estimate'])} ({interval(radius['low'], radius['high'])})",
                 f"Model: {plain(fit.name)}",
                 counting_rule(counts.label, counts.rule),
-                until(counts.end),
+                until(counts.watched_until),
             ],
             height_mm=k * cell_mm,
             left_mm=label_mm + 5.0,

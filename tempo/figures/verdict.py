@@ -95,7 +95,7 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
         apart,
         season,
         counting_rule(counts.label, counts.rule),
-        until(counts.end),
+        until(counts.watched_until),
     ]
     with style.context():
         ax = style.canvas(

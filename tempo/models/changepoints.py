@@ -277,7 +277,15 @@ class Changepoints:
         return bins
 
     def check_room(self, bins: Bins, unit: str) -> None:
-        """Refuse a number of changes for which there is no room."""
+        """Refuse a number of changes for which there is no room.
+
+        Parameters
+        ----------
+        bins : Bins
+            What was observed.
+        unit : str
+            What to call the bins in the message: "days", "attacks".
+        """
         room = most_changes(bins, self.min_length)
         if self.n_changes is not None and self.n_changes > room:
             apart = f", {self.min_length} apart," if self.min_length > 1 else ""

@@ -47,7 +47,8 @@ def beta_within(low: float, high: float, prob: float = 0.9) -> tuple[float, floa
     goal = special.logit([low, high])
 
     def miss(logs: Floats) -> Floats:
-        quantiles = np.clip(special.betaincinv(*np.exp(logs), tails), 1e-300, 1 - 1e-16)
+        a, b = np.exp(logs)
+        quantiles = np.clip(special.betaincinv(a, b, tails), 1e-300, 1 - 1e-16)
         return np.asarray(special.logit(quantiles) - goal)
 
     middle = special.expit(goal.mean())

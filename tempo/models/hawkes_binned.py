@@ -20,7 +20,7 @@ from tempo.models.hawkes_simulation import discrete_counts
 from tempo.models.laplace import Resampled
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes_nuts import Sampled
+    from tempo.models.nuts import Sampled
 
 __all__ = ["BinnedEngine"]
 

@@ -27,6 +27,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from tempo.errors import DataError, OptionError
+from tempo.models.hawkes_daily_fast import fast_log_likelihood, in_fast_range
 
 __all__ = ["BinnedData", "exponential", "prepare"]
 
@@ -205,6 +206,10 @@ def log_likelihood(
         parameters[2],
         parameters[3],
     )
+    if in_fast_range(baseline, branching, decay * width, dispersion, float(len(tail))):
+        fast: float = fast_log_likelihood(counts, days, width, tail, parameters, gradient)
+        if not math.isnan(fast):
+            return fast
     fresh = -math.expm1(-decay * width)  # 1 - r without cancellation
     kept = 1.0 - fresh
     fresh_slope = width * kept  # d(1 - r)/d decay

@@ -18,7 +18,7 @@ from tempo.models.hawkes_posterior import HawkesPrior
 from tempo.models.laplace import Resampled
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes_nuts import Sampled
+    from tempo.models.nuts import Sampled
 
 __all__ = ["Diagnostics", "Engine"]
 

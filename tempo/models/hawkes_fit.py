@@ -16,25 +16,38 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from tempo.data.counts import Counts
+from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import number
-from tempo.errors import OptionError, StationarityWarning
+from tempo.data.window import DateLike
+from tempo.errors import OptionError
 from tempo.models import hawkes_reading as reading
 from tempo.models.hawkes_engine import Diagnostics, Engine
+from tempo.models.hawkes_parents import attacks_table, parents_table, place_of, sources_of
+from tempo.models.hawkes_predictive import check_follows, log_mass_ahead, score_by_bin
+from tempo.models.hawkes_timestamps import TimestampEngine
 from tempo.models.posterior import assemble, deal
 from tempo.models.provenance import Provenance
+from tempo.models.sampled_fit import (
+    CAP,
+    over_series,
+    require_posterior,
+    require_prob,
+    thinned,
+    warn_of_explosions,
+    with_one_more,
+)
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tempo.data.incidents import Incidents
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["HawkesFit", "require_prob"]
+__all__ = ["HawkesFit"]
 
 type Floats = NDArray[np.float64]
 
-CAP = 100_000.0  # attacks expected in one bin; a path that reaches it has exploded
 PATHS = 400  # posterior draws behind an interval by bin
 
 
@@ -151,6 +164,8 @@ class HawkesFit:
         else:
             centre, half = estimate["branching_ratio"], z * error["branching_ratio"]
             table.loc["branching_ratio"] = [max(centre - half, 0.0), centre + half]
+        if not self.counts.events:
+            table.loc["baseline"] = reading.none_seen(self.counts, prob)
         return table
 
     @property
@@ -197,10 +212,7 @@ class HawkesFit:
     @cached_property
     def posterior(self) -> xr.DataTree:
         """Draws, log-likelihood, data and sampler statistics, as ArviZ expects them."""
-        if self.method == "mle":
-            raise OptionError(
-                "maximum likelihood has no posterior. Fit with method='laplace' or method='nuts'."
-            )
+        require_posterior(self.method)
         parameters = {
             name: np.ascontiguousarray(self.chains[:, :, i])
             for i, name in enumerate(self.parameter_names)
@@ -225,25 +237,11 @@ class HawkesFit:
         self, rows: NDArray[np.int64], function: Callable[[Engine, Floats], NDArray[np.generic]]
     ) -> Floats:
         """Apply a function to draws, each with the series that it belongs to; rows keep their order."""
-        flat = self.chains.reshape(-1, self.chains.shape[-1])
-        origin = np.tile(self.origin, self.chains.shape[0])[rows]
-        if len(self.engines) == 1:
-            return np.asarray(function(self.engines[0], flat[rows]))
-        out: Floats | None = None
-        for i, engine in enumerate(self.engines):
-            mine = np.flatnonzero(origin == i)
-            if not len(mine):
-                continue
-            part = np.asarray(function(engine, flat[rows[mine]]))
-            if out is None:
-                out = np.empty((len(rows), *part.shape[1:]), dtype=part.dtype)
-            out[mine] = part
-        assert out is not None
-        return out
+        return over_series(self.engines, self.chains, self.origin, rows, function)
 
     def _thinned(self, wanted: int) -> NDArray[np.int64]:
         total = self.chains.shape[0] * self.chains.shape[1]
-        return np.unique(np.linspace(0, total - 1, min(wanted, total)).astype(np.int64))
+        return thinned(total, wanted)
 
     @cached_property
     def _expected(self) -> tuple[Floats, Floats]:
@@ -291,6 +289,71 @@ class HawkesFit:
         require_prob(prob)
         baseline, triggered = self._expected
         return reading.triggered_table(self.counts, baseline, triggered, prob)
+
+    def parents(self, date: DateLike, prob: float = 0.9) -> pd.DataFrame:
+        """Give the earlier bins that the attacks of one bin probably followed.
+
+        Parameters
+        ----------
+        date : date-like
+            A date in the bin that is asked about.
+        prob : float, default 0.9
+            Probability of the intervals, which hold the uncertainty about the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by earlier bin, the most probable first: ``count`` of its attacks (missing in a history),
+            ``probability`` that an attack of the day was triggered by one of them, ``low``, ``high``. ``attrs`` holds
+            the probabilities ``baseline``, ``inputs`` and ``triggered``, and ``date``, ``attacks``, ``prob``. A bin
+            that nobody watched can be a parent, too.
+
+        Raises
+        ------
+        OptionError
+            If the date is not among the fitted bins, was not watched, or time is continuous.
+        """
+        require_prob(prob)
+        if self.time == "continuous":
+            raise OptionError(
+                "in continuous time every attack has its own parents: look at fit.attacks(), or fit with time='daily'."
+            )
+        place = place_of(self.counts, date)
+        sources = self._over(
+            self._thinned(PATHS), lambda engine, rows: sources_of(engine, rows, place)
+        )
+        return parents_table(sources, self.counts, date, sources.shape[1] - 2 - place, prob)
+
+    def attacks(self, prob: float = 0.9) -> pd.DataFrame:
+        """Give for each attack the probability that an earlier one triggered it, and which one most probably.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability of the interval, which holds the uncertainty about the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by time of the attack, in order: ``baseline`` and ``triggered`` (probabilities that add up to one),
+            ``low`` and ``high`` of the triggered, ``parent``, the time of the earlier attack that most probably
+            triggered it (missing where there is none), and ``parent_probability``. With an exponential kernel that is
+            the attack before. "Triggered" means "followed, beyond what chance explains": it names no cause.
+
+        Raises
+        ------
+        OptionError
+            If time is in bins, where attacks of one bin cannot be told apart.
+        """
+        require_prob(prob)
+        engine = self.engines[0]
+        if not isinstance(engine, TimestampEngine):
+            raise OptionError(
+                "attacks of one bin cannot be told apart: ask for those of a day with fit.parents(date), and see "
+                "fit.triggered()."
+            )
+        rows = self.chains.reshape(-1, self.chains.shape[-1])[self._thinned(PATHS)]
+        return attacks_table(engine.times, self.counts.bin_starts[0], rows, prob)
 
     def check(self, rng: RNGLike = 0) -> pd.DataFrame:
         """Check the fit: residuals, dispersion, convergence, stationarity.
@@ -390,16 +453,43 @@ class HawkesFit:
         # The binned engine caps the mean of a bin, the continuous one the events of a path.
         size = out.max(axis=1, initial=0) if self.time == "daily" else out.sum(axis=1)
         exploded = int((size >= 0.9 * CAP).sum())
-        if exploded:
-            warnings.warn(
-                StationarityWarning(
-                    f"{exploded} of {draws} simulated paths exploded, because their branching ratio is one or "
-                    f"more; they were stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; its "
-                    "quantiles may not be."
-                ),
-                stacklevel=2,
-            )
+        warn_of_explosions(exploded, draws, "branching ratio")
         return out
+
+    def log_predictive(self, future: Incidents | pd.Series) -> pd.Series:
+        """Score counts that came after the fitted ones: how probable the fit held what then happened.
+
+        Parameters
+        ----------
+        future : Incidents, Counts or Series
+            Counts in bins of the same length, from the end of the fitted ones on.
+
+        Returns
+        -------
+        pandas.Series
+            For each bin the log of its predictive probability, given everything before it and averaged over draws of
+            the parameters. The sum is the log score of all bins together; 0 for a bin that nobody watched.
+
+        Raises
+        ------
+        DataError
+            If the bins do not follow on the fitted ones.
+        OptionError
+            In continuous time.
+
+        Examples
+        --------
+        >>> import tempo
+        >>> days = pd.Series([0, 1, 0, 2, 1, 0, 0, 1] * 12, index=pd.date_range("2020-01-01", periods=96))
+        >>> fit = tempo.Hawkes().fit(days[:90], method="laplace", rng=1)
+        >>> round(float(fit.log_predictive(days[90:]).sum()), 1)
+        -6.4
+        """
+        after = as_counts(future, self.counts.freq)
+        check_follows(self.counts, after)
+        every = np.arange(self.chains.shape[0] * self.chains.shape[1])
+        mass = self._over(every, lambda engine, rows: log_mass_ahead(engine, rows, after))
+        return score_by_bin(mass, after)
 
     def with_note(self, note: str) -> HawkesFit:
         """Give the same fit with one more note in its provenance.
@@ -414,24 +504,9 @@ class HawkesFit:
         HawkesFit
             A copy.
         """
-        notes = (*self.provenance.notes, note)
-        return dataclasses.replace(
-            self, provenance=dataclasses.replace(self.provenance, notes=notes)
-        )
+        return dataclasses.replace(self, provenance=with_one_more(self.provenance, note))
 
     def __repr__(self) -> str:
         params = self.params
         parts = ", ".join(f"{name} {number(value)}" for name, value in params.items())
         return f"HawkesFit({self.method}, {self.time}: {parts}; {self.counts.events} events in {self.nobs} bins)"
-
-
-def require_prob(prob: float) -> None:
-    """Refuse what is no probability.
-
-    Parameters
-    ----------
-    prob : float
-        As passed by a user.
-    """
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

@@ -33,13 +33,13 @@ from tempo.models.hawkes_terms import BaselineTerms
 from tempo.models.laplace import Resampled, importance_resample
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes_nuts import Sampled
+    from tempo.models.nuts import Sampled
 
 __all__ = ["Future", "GeneralEngine", "Realisation", "sample_prior"]
 
 type Floats = NDArray[np.float64]
 
-OVERSAMPLED = 4
+OVERSAMPLED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,11 +252,11 @@ class GeneralEngine:
         """Posterior of the unbounded parameters by sampling."""
         from tempo.models.hawkes_nuts import sample_block
 
-        start = posterior_peaks(self.block, self.layout, self.rate_per_day)[0][0]
+        peaks = posterior_peaks(self.block, self.layout, self.rate_per_day)
         # Where branching may be near one the baseline vanishes, and its coefficients roam: the sampler moves slowly
         # there, so that it draws more than is kept.
         return sample_block(
-            self.block, start, draws=OVERSAMPLED * draws, rng=rng, progress=progress
+            self.block, *peaks[0][:2], draws=OVERSAMPLED * draws, rng=rng, progress=progress
         )
 
     def total_log_likelihood(self, theta: Floats) -> Floats:
@@ -337,13 +337,9 @@ class GeneralEngine:
         """Simulate the bins after the last one, one path for each row."""
         theta = np.ascontiguousarray(theta)
         layout = self.layout
-        known = known_ahead(self._block_ahead(theta, n_bins), theta, n_bins)
+        known = known_ahead(self.block_ahead(theta, n_bins), theta, n_bins)
         typical, dispersion, size = layout.sizes_at(theta)
-        weights = np.ones((len(theta), max(len(self._mark_table), 1)))
-        if layout.marked:
-            numbers = np.bincount(self._codes, minlength=len(self._mark_table))
-            powers = np.exp(theta[:, layout.at_mark, None] * self._mark_table)
-            weights = powers / (powers @ numbers / numbers.sum())[:, None]
+        weights = self._mark_weights(theta)
         out = np.empty((len(theta), n_bins), dtype=np.int64)
         general_paths(
             known,
@@ -361,7 +357,34 @@ class GeneralEngine:
         )
         return out
 
-    def _block_ahead(self, theta: Floats, n_bins: int) -> Floats:
+    def _mark_weights(self, theta: Floats) -> Floats:
+        """Give the weight of each distinct mark, shape (draws, marks); one where there are none."""
+        if not self.layout.marked:
+            return np.ones((len(theta), 1))
+        numbers = np.bincount(self._codes, minlength=len(self._mark_table))
+        powers = np.exp(theta[:, self.layout.at_mark, None] * self._mark_table)
+        return np.asarray(powers / (powers @ numbers / numbers.sum())[:, None])
+
+    def exciting(self, theta: Floats) -> Floats:
+        """Give what excites: attacks of each bin, history first, weighted by marks; (draws, h + n).
+
+        A bin that nobody watched has its conditional mean.
+        """
+        part = self.realisations[self.shown]
+        out = np.tile(np.nan_to_num(part.values), (len(theta), 1))
+        unseen = np.flatnonzero(np.isnan(part.values))
+        if len(unseen):
+            mean = np.asarray(sum(self.parts_of_mean(theta)))
+            out[:, unseen] = mean[:, unseen - len(part.history)]
+        if self.layout.marked:
+            begin = sum(len(p.mark_bins) for p in self.realisations[: self.shown])
+            codes = self._codes[begin : begin + len(part.mark_bins)]
+            weights = self._mark_weights(theta)
+            for place, code in zip(part.mark_bins, codes, strict=True):
+                out[:, place] += weights[:, code] - 1.0
+        return out
+
+    def block_ahead(self, theta: Floats, n_bins: int) -> Floats:
         """Pack what of the past still matters, and the bins to come with nothing known to happen in them."""
         part, layout = self.realisations[self.shown], self.layout
         index = pd.date_range(part.counts.end, periods=n_bins, freq=part.counts.freq)

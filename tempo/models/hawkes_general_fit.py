@@ -16,12 +16,13 @@ from scipy.stats import norm
 
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.rounding import about, interval, number, plural
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_reading as reading
-from tempo.models.hawkes_fit import PATHS, HawkesFit, require_prob
+from tempo.models.hawkes_fit import PATHS, HawkesFit
 from tempo.models.hawkes_general_engine import Future, GeneralEngine
 from tempo.models.posterior import assemble
+from tempo.models.sampled_fit import require_posterior, require_prob
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class GeneralHawkesFit(HawkesFit):
         else:
             centre, half = self.params["branching_ratio"], z * self.bse["branching_ratio"]
             table.loc["branching_ratio"] = [max(centre - half, 0.0), centre + half]
+        if len(self._first.realisations) == 1 and not self.counts.events:
+            table.loc["baseline"] = reading.none_seen(self.counts, prob)
         return table
 
     def _additive(self, name: str) -> bool:
@@ -164,10 +167,7 @@ class GeneralHawkesFit(HawkesFit):
     @cached_property
     def posterior(self) -> xr.DataTree:
         """Draws, log-likelihood, data and sampler statistics, as ArviZ expects them."""
-        if self.method == "mle":
-            raise OptionError(
-                "maximum likelihood has no posterior. Fit with method='laplace' or method='nuts'."
-            )
+        require_posterior(self.method)
         parameters = {
             name: np.ascontiguousarray(self.draws[:, :, i])
             for i, name in enumerate(self.parameter_names)
@@ -342,20 +342,22 @@ class GeneralHawkesFit(HawkesFit):
         background, _ = self._expected
         monthly = 30.0 * (background / self.counts.bin_days).mean(axis=1)
         low, high = np.quantile(monthly, [(1 - prob) / 2, (1 + prob) / 2])
-        summary.loc["baseline"] = [monthly.mean() / 30, math.nan, low / 30, high / 30]
+        seen = self.counts.events > 0
+        if seen or self.method != "mle":
+            summary.loc["baseline"] = [monthly.mean() / 30, math.nan, low / 30, high / 30]
         text = reading.describe(self.counts, summary, self.triggered(prob), prob)
         what = plural(self.counts.label) if self.counts.label != "counts" else "attacks"
-        if self._first.layout.columns:
+        if self._first.layout.columns and seen:
             level = self.intensity(prob)["baseline"]
             text += (
                 f" The baseline moves between {number(30 * float(level.min()))} and {number(30 * float(level.max()))} "
                 f"{what} in 30 days."
             )
-        if self._first.layout.inputs:
+        if self._first.layout.inputs and seen:
             row = self.sources(prob).loc["inputs"].to_numpy(dtype=float)
             share, low, high = float(row[0]), float(row[1]), float(row[2])
             text += (
-                f" About {percent(share)} of {what} ({interval(100 * low, 100 * high)} %) followed "
+                f" {about(share).capitalize()} of {what} ({interval(100 * low, 100 * high)} %) followed "
                 f"{', '.join(self._first.layout.inputs)}."
             )
         return text

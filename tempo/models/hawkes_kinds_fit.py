@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from scipy.stats import norm
 
 from tempo.data.counts import Counts
 from tempo.data.rounding import number
-from tempo.errors import OptionError, StationarityWarning
+from tempo.errors import OptionError
 from tempo.models import hawkes_kinds_reading as reading
 from tempo.models import hawkes_kinds_recursions as recursions
 from tempo.models import observation as obs
@@ -29,6 +28,15 @@ from tempo.models.hawkes_kinds_mle import KindsArrays, KindsOptimum
 from tempo.models.hawkes_kinds_simulation import kind_paths
 from tempo.models.posterior import deal
 from tempo.models.provenance import Provenance
+from tempo.models.sampled_fit import (
+    CAP,
+    over_series,
+    require_posterior,
+    require_prob,
+    thinned,
+    warn_of_explosions,
+    with_one_more,
+)
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
@@ -40,7 +48,6 @@ __all__ = ["HawkesKindsFit"]
 
 type Floats = NDArray[np.float64]
 
-CAP = 100_000.0  # attacks of a kind expected in one bin; a path that reaches it has exploded
 PATHS = 200  # draws behind an interval by bin
 SPLITS = 500  # draws behind the shares of the sources
 
@@ -167,7 +174,7 @@ class HawkesKindsFit:
             parameter at zero from the slope and curvature of the likelihood there, so that the upper limit says how
             much triggering is still possible; it is infinite where the data say nothing.
         """
-        _check_prob(prob)
+        require_prob(prob)
         if self.method != "mle":
             low, high = np.quantile(self._flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         else:
@@ -230,7 +237,7 @@ class HawkesKindsFit:
             ``estimate`` (at the maximum, or the posterior median), ``low``, ``high``, and ``above_one``, the share of
             draws at one or more.
         """
-        _check_prob(prob)
+        require_prob(prob)
         radii = self._radii
         estimate = (
             float(_radius(self.branching_matrix.to_numpy()[None])[0])
@@ -325,7 +332,7 @@ class HawkesKindsFit:
             ``low`` and ``high``, and their ``share`` of that kind. ``attrs`` holds ``share``, ``share_low`` and
             ``share_high`` of all attacks that were triggered.
         """
-        _check_prob(prob)
+        require_prob(prob)
         return reading.triggered_by(self.kinds, self._split, prob)
 
     def triggered_by_source(self, prob: float = 0.9) -> pd.DataFrame:
@@ -342,7 +349,7 @@ class HawkesKindsFit:
             Indexed by source, the baseline last: expected number of ``attacks``, their ``share`` of all attacks,
             ``low`` and ``high`` of that share.
         """
-        _check_prob(prob)
+        require_prob(prob)
         return reading.source_table(self.kinds, self._split, prob)
 
     # -- posterior -----------------------------------------------------------------------------------------------
@@ -350,10 +357,7 @@ class HawkesKindsFit:
     @cached_property
     def posterior(self) -> xr.DataTree:
         """Draws, log-likelihood, data and sampler statistics, as ArviZ expects them; dims ``kind`` and ``source``."""
-        if self.method == "mle":
-            raise OptionError(
-                "maximum likelihood has no posterior. Fit with method='laplace' or method='nuts'."
-            )
+        require_posterior(self.method)
         from tempo.models.hawkes_kinds_checks import posterior_tree
 
         chains, draws, _ = self.chains.shape
@@ -385,24 +389,10 @@ class HawkesKindsFit:
         function: Callable[[KindsArrays, Floats], NDArray[np.generic]],
     ) -> Floats:
         """Apply a function to draws, each with the series that it belongs to; rows keep their order."""
-        if len(self.arrays) == 1:
-            return np.asarray(function(self.arrays[0], self._flat[rows]))
-        origin = np.tile(self.origin, self.chains.shape[0])[rows]
-        out: Floats | None = None
-        for i, data in enumerate(self.arrays):
-            mine = np.flatnonzero(origin == i)
-            if not len(mine):
-                continue
-            part = np.asarray(function(data, self._flat[rows[mine]]))
-            if out is None:
-                out = np.empty((len(rows), *part.shape[1:]), dtype=part.dtype)
-            out[mine] = part
-        assert out is not None
-        return out
+        return over_series(self.arrays, self.chains, self.origin, rows, function)
 
     def _thinned(self, wanted: int) -> NDArray[np.int64]:
-        total = len(self._flat)
-        return np.unique(np.linspace(0, total - 1, min(wanted, total)).astype(np.int64))
+        return thinned(len(self._flat), wanted)
 
     # -- reading it ----------------------------------------------------------------------------------------------
 
@@ -422,7 +412,7 @@ class HawkesKindsFit:
             Indexed by bin, in attacks per day: ``intensity`` (mean), ``low``, ``high``, and ``baseline``, the part that
             nothing triggered.
         """
-        _check_prob(prob)
+        require_prob(prob)
         if kind is not None and kind not in self.kinds:
             raise OptionError(f"kind is {kind!r}; the kinds are {', '.join(self.kinds)}.")
         k = len(self.kinds)
@@ -589,15 +579,7 @@ class HawkesKindsFit:
 
         out: NDArray[np.int64] = self._over(rows, paths).astype(np.int64)
         exploded = int((out.max(axis=(1, 2), initial=0) >= 0.9 * CAP).sum())
-        if exploded:
-            warnings.warn(
-                StationarityWarning(
-                    f"{exploded} of {draws} simulated paths exploded, because their spectral radius is one or more; "
-                    f"they were stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; its "
-                    "quantiles may not be."
-                ),
-                stacklevel=2,
-            )
+        warn_of_explosions(exploded, draws, "spectral radius")
         return out
 
     def simulate(self, n_bins: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -632,10 +614,7 @@ class HawkesKindsFit:
         HawkesKindsFit
             A copy.
         """
-        notes = (*self.provenance.notes, note)
-        return dataclasses.replace(
-            self, provenance=dataclasses.replace(self.provenance, notes=notes)
-        )
+        return dataclasses.replace(self, provenance=with_one_more(self.provenance, note))
 
     def __repr__(self) -> str:
         radius = self.spectral_radius()["estimate"]
@@ -645,8 +624,3 @@ class HawkesKindsFit:
 
 def _radius(matrices: Floats) -> Floats:
     return np.asarray(np.abs(np.linalg.eigvals(matrices)).max(axis=-1))
-
-
-def _check_prob(prob: float) -> None:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

@@ -194,9 +194,13 @@ def _posterior(
         khat = found.khat
     from tempo.models.hawkes_kinds_nuts import sample_kinds
 
-    start = posterior_peaks(data, prior)[0][0]
     sampled = sample_kinds(
-        data, prior, start, draws=max(kept, LEAST_SAMPLED), rng=rng, progress=progress
+        data,
+        prior,
+        *posterior_peaks(data, prior)[0][:2],
+        draws=max(kept, LEAST_SAMPLED),
+        rng=rng,
+        progress=progress,
     )
     rows = np.linspace(0, sampled.draws.shape[1] - 1, kept).astype(np.int64)
     stats = {

@@ -1,39 +1,34 @@
-"""The posterior of the Hawkes model by kind by NUTS: the compiled log-posterior, sampled by nutpie."""
+"""The posterior of the Hawkes model by kind by NUTS: the compiled log-posterior, sampled by `nuts.run`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray, cfunc
 from numpy.typing import NDArray
 
 from tempo.models import hawkes_kinds_kernels as kernels
 from tempo.models.hawkes_kinds_mle import KindsArrays
-
-if TYPE_CHECKING:
-    from tempo.models.hawkes_nuts import Sampled
+from tempo.models.nuts import DENSITY, Sampled, answer, run, to_theta
 
 __all__ = ["sample_kinds"]
 
 type Floats = NDArray[np.float64]
 
 HEADER = 14  # bins, kinds, longest tail, mode, negbin, width, and eight numbers of the prior
-JITTER = 0.3
-_DOUBLES = types.CPointer(types.double)
 
 
-@cfunc(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
+@cfunc(DENSITY, cache=True)
 def _log_density(dim, place, gradient, value, data):  # type: ignore[no-untyped-def] # pragma: no cover
     """Answer a step of nutpie; 0 means success, a positive number a divergence."""
-    header = carray(data, (HEADER,), np.float64)
-    n, k, longest = int(header[0]), int(header[1]), int(header[2])
-    block = carray(data, (HEADER + 2 * n * k + n + k * longest,), np.float64)
-    first, second = HEADER + n * k, HEADER + 2 * n * k
     z = np.empty(dim)
     slope = np.zeros(dim)
-    for i in range(dim):
-        z[i] = place[i]
+    at = to_theta(dim, place, data, z)
+    header = carray(data, (at + HEADER,), np.float64)[at:]
+    n, k, longest = int(header[0]), int(header[1]), int(header[2])
+    block = carray(data, (at + HEADER + 2 * n * k + n + k * longest,), np.float64)[at:]
+    first, second = HEADER + n * k, HEADER + 2 * n * k
     found = kernels.log_posterior(
         block[HEADER:first].reshape((n, k)),
         block[first:second].reshape((n, k)),
@@ -46,33 +41,14 @@ def _log_density(dim, place, gradient, value, data):  # type: ignore[no-untyped-
         z,
         slope,
     )
-    finite = np.isfinite(found)
-    for i in range(dim):
-        gradient[i] = slope[i]
-        finite = finite and np.isfinite(slope[i])
-    value[0] = found
-    return 0 if finite else 4
-
-
-@cfunc(types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), cache=True)
-def _natural(dim, size, place, out, data):  # type: ignore[no-untyped-def] # noqa: ARG001 # pragma: no cover
-    """Answer nutpie for each draw that it keeps."""
-    header = carray(data, (HEADER,), np.float64)
-    z = np.empty(dim)
-    parameters = np.empty(dim)
-    slope = np.empty(dim)
-    for i in range(dim):
-        z[i] = place[i]
-    kernels.natural(z, header[6:HEADER], int(header[1]), header[4] > 0.0, parameters, slope)
-    for i in range(dim):
-        out[i] = parameters[i]
-    return 0
+    return answer(dim, found, slope, data, gradient, value)
 
 
 def sample_kinds(
     data: KindsArrays,
     prior: Floats,
-    start: Floats,
+    centre: Floats,
+    covariance: Floats,
     *,
     draws: int,
     rng: np.random.Generator,
@@ -86,8 +62,8 @@ def sample_kinds(
         Counts.
     prior : ndarray, shape (8,)
         Numbers of the prior, as the kernels take them.
-    start : ndarray, shape (p,)
-        Where the chains begin, in ``z``.
+    centre, covariance : ndarray, shape (p,) and (p, p)
+        Peak of the posterior of ``z``, and its normal approximation.
     draws : int
         Draws for each of the four chains.
     rng : numpy.random.Generator
@@ -100,8 +76,6 @@ def sample_kinds(
     Sampled
         Draws in natural parameters, and sampler statistics.
     """
-    from tempo.models.hawkes_nuts import run_nutpie
-
     n, k = data.counts.shape
     header = [n, k, data.tail.shape[1], data.mode, float(data.negbin), data.width]
     block = np.concatenate(
@@ -114,14 +88,6 @@ def sample_kinds(
             data.tail.ravel(),
         ]
     )
-    return run_nutpie(
-        _log_density,
-        _natural,
-        block,
-        start,
-        draws=draws,
-        rng=rng,
-        progress=progress,
-        names=[f"p{i}" for i in range(len(start))],
-        jitter=JITTER,
-    )
+    found = run(_log_density, block, centre, covariance, draws=draws, rng=rng, progress=progress)
+    flat = kernels.natural_rows(found.draws.reshape(-1, len(centre)), prior, k, data.negbin)
+    return dataclasses.replace(found, draws=np.asarray(flat).reshape(found.draws.shape))

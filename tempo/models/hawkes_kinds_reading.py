@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.rounding import about, interval, number, percent, plural
 
 __all__ = [
     "CANNOT_TELL",
@@ -220,7 +220,7 @@ def describe_kinds(
     no = triggers[triggers["triggers"] == NO]
     open_pairs = len(triggers) - len(yes) - len(no)
     text.append(
-        f"Volatility: about {percent(share['share'])} of all {what} were triggered by earlier ones "
+        f"Volatility: {about(share['share'])} of all {what} were triggered by earlier ones "
         f"({percent(share['share_low'])} to {percent(share['share_high'])})."
     )
     found = [

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from tempo.data.counts import Counts
-from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.rounding import about, interval, number, percent, plural
 from tempo.models.checks import check_table, row
 from tempo.models.laplace import KHAT_LIMIT
 
@@ -23,6 +24,7 @@ __all__ = [
     "MOST_DIVERGING",
     "describe",
     "intensity_table",
+    "none_seen",
     "triggered_table",
     "with_convergence",
 ]
@@ -33,6 +35,25 @@ LARGEST_RHAT = 1.01
 LEAST_EFFECTIVE = 400.0
 MOST_DIVERGING = 0.005
 MOST_EXPLOSIVE = 0.5
+
+
+def none_seen(counts: Counts, prob: float) -> tuple[float, float]:
+    """Give the baselines that are likely enough where not one event was counted.
+
+    Parameters
+    ----------
+    counts : Counts
+        Without events.
+    prob : float
+        Confidence.
+
+    Returns
+    -------
+    low, high : float
+        Per day: 0, and where the Poisson likelihood has fallen as far as a profile interval allows.
+    """
+    days = float((counts.exposure.to_numpy(dtype=float) * counts.bin_days).sum())
+    return 0.0, float(chi2.ppf(prob, 1)) / (2 * days) if days > 0 else math.inf
 
 
 def intensity_table(
@@ -235,6 +256,8 @@ def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, pro
         return float(row[0]), float(row[1]), float(row[2])
 
     monthly, low, high = of("baseline", 30.0)
+    if counts.events == 0 and low == 0:
+        monthly = 0.0  # a maximum at the edge is zero but for the arithmetic
     risk = (
         f"Risk: about {number(monthly)} {what} in 30 days come without any trigger ({percent(prob)} interval "
         f"{interval(low, high)})."
@@ -247,17 +270,20 @@ def describe(counts: Counts, summary: pd.DataFrame, triggered: pd.DataFrame, pro
     share = triggered.attrs
     volatility = (
         f"Volatility: each was followed by about {number(branching)} more that it may have triggered "
-        f"({interval(low, high)}); about {percent(share['share'])} of {what} were triggered by earlier ones "
+        f"({interval(low, high)}); {about(share['share'])} of {what} were triggered by earlier ones "
         f"({percent(share['share_low'])} to {percent(share['share_high'])})."
     )
     if low < 0.05:
         volatility += " No triggering at all is not ruled out."
-    most = math.log(10) / math.log(2)
     half, low, high = of("half_life_days")
+    most = math.log(10) / math.log(2)
+    nine, low, high = most * half, most * low, most * high
+    if "nine_tenths_days" in summary.index:  # other kernels than the exponential
+        nine, low, high = of("nine_tenths_days")
     soon = f"half of what is triggered comes within {_days(half)}"
-    resilience = f"Resilience: {soon}, nine tenths within {_days(most * half)}"
+    resilience = f"Resilience: {soon}, nine tenths within {_days(nine)}"
     if not math.isnan(low):
-        resilience += f" ({interval(max(most * low, 1.0), max(most * high, 1.0))} days)"
+        resilience += f" ({interval(max(low, 1.0), max(high, 1.0))} days)"
     return (
         f"{risk} {volatility} {resilience}. Triggered means followed more closely than chance explains; it names no "
         "cause, and a rate that moves for other reasons looks the same."

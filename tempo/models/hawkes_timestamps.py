@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import gammaln
 from scipy.stats import expon
 
 from tempo.data.counts import Counts
@@ -26,7 +27,7 @@ from tempo.models.hawkes_simulation import continuous_counts
 from tempo.models.laplace import Resampled, importance_resample
 
 if TYPE_CHECKING:
-    from tempo.models.hawkes_nuts import Sampled
+    from tempo.models.nuts import Sampled
 
 __all__ = ["TimestampEngine"]
 
@@ -69,13 +70,18 @@ class TimestampEngine:
         """
         table = incidents.table
         untimed = int((table["date_precision"] != "time").sum())
-        if untimed or not len(table):
+        if not len(table):
+            return "there are no incidents, and none has a time of day"
+        if untimed:
             return f"{untimed} of {len(table)} incidents have no time of day"
         tied = int(table["date_start"].duplicated(keep=False).sum())
         if tied:
             return f"{tied} incidents share their time with another"
         if incidents.window.gaps:
-            return "the window has gaps, and what happened in them would have to be known"
+            return (
+                "the window has gaps, and what happened in them would have to be known (pass the stretches between "
+                "them, incidents.between(start, end), as several series)"
+            )
         return ""
 
     @classmethod
@@ -106,9 +112,10 @@ class TimestampEngine:
         with np.errstate(divide="ignore"):
             theta = np.log(np.where(np.isnan(parameters), 1.0, parameters))
         theta[3] = 0.0
-        theta[1] = max(theta[1], -40.0)
+        theta[:2] = np.maximum(theta[:2], -40.0)
         covariance = np.full((4, 4), math.nan)
-        covariance[:3, :3] = fit.covariance / np.outer(parameters[:3], parameters[:3])
+        with np.errstate(divide="ignore", invalid="ignore"):  # without attacks there is no baseline
+            covariance[:3, :3] = fit.covariance / np.outer(parameters[:3], parameters[:3])
         free = np.isfinite(np.diag(covariance))
         modes = np.insert(fit.modes, 3, 0.0, axis=1)
         return Optimum(
@@ -189,9 +196,9 @@ class TimestampEngine:
         """Posterior by sampling."""
         from tempo.models.hawkes_nuts import sample_times
 
-        start = self._peaks(prior)[0][0]
+        place, covariance, _ = self._peaks(prior)[0]
         return sample_times(
-            self.times, self.end, prior, start, draws=draws, rng=rng, progress=progress
+            self.times, self.end, prior, place, covariance, draws=draws, rng=rng, progress=progress
         )
 
     def total_log_likelihood(self, theta: Floats) -> Floats:
@@ -204,9 +211,14 @@ class TimestampEngine:
         return np.repeat(parameters[:, :1], len(self.counts), axis=1), triggered
 
     def log_likelihood(self, parameters: Floats) -> Floats:
-        """Log-likelihood of each day given those before, shape (draws, n)."""
+        """Log-likelihood of each day given those before, shape (draws, n).
+
+        It is that of the number of attacks and of their places within the day against evenly spread ones, so that it
+        can be compared with that of a model of counts: the sum over days is the log-likelihood less ``sum log(y!)``.
+        """
         triggered, log_intensity = by_day(self.times, len(self.counts), parameters)
-        return np.asarray(log_intensity - parameters[:, :1] - triggered)
+        orders = gammaln(self.counts.to_numpy(dtype=float) + 1.0)
+        return np.asarray(log_intensity - parameters[:, :1] - triggered - orders)
 
     def simulate(
         self, parameters: Floats, n_bins: int, rng: np.random.Generator, cap: float

@@ -82,8 +82,9 @@ def few_events_note(counts: Counts, *, stacklevel: int) -> list[str]:
     events = counts.events
     if events >= FEW_EVENTS:
         return []
+    were = "event was" if events == 1 else "events were"
     text = (
-        f"only {events} events were counted; with fewer than {FEW_EVENTS} the answer rests mostly on the prior, "
+        f"only {events} {were} counted; with fewer than {FEW_EVENTS} the answer rests mostly on the prior, "
         "and clustering cannot be told from chance."
     )
     warnings.warn(FewEventsWarning(text), stacklevel=stacklevel + 1)

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ class Reading:
     levels: Ints
     names: tuple[tuple[str, ...], ...]
     outcomes: Ints
-    ids: NDArray[np.object_]
+    ids: NDArray[Any]
     dates: NDArray[np.datetime64]
 
     @property
@@ -312,7 +312,10 @@ class IntentFit:
         draws = [self._share, self._stop, self._mix, self._happens]
         joined = [np.concatenate(list(values)) for values in draws]  # the chains, one after another
         step = -(-len(joined[0]) * len(self._reading.low) // most_cells)
-        return classify(*self._reading.arrays, *(values[::step] for values in joined))
+        found: tuple[Floats, Floats] = classify(
+            *self._reading.arrays, *(values[::step] for values in joined)
+        )
+        return found
 
     def _thinned(self, values: Floats) -> Floats:
         joined = np.concatenate(list(values))
@@ -331,7 +334,7 @@ class IntentFit:
         flat = (np.concatenate(list(values)) for values in (share, stop, mix, happens))
         _, likelihood = classify(*reading.arrays, *flat)
         along = {"chain": np.arange(share.shape[0]), "draw": np.arange(share.shape[1])}
-        variables = {"share": (two, share)}
+        variables: dict[str, tuple[tuple[str, ...], Floats]] = {"share": (two, share)}
         coords: dict[str, object] = {"class": list(CLASSES)}
         if self.model.size is not None:
             variables["mean_salvo"] = ((*two, "class"), 1 / stop)
@@ -420,7 +423,7 @@ class IntentFit:
         else:
             text += f" Two classes describe the attacks better than one with probability {percent(two)}."
         if self.model.size is not None:
-            low, high = self.classes().loc["mean salvo"].xs("median", level=1)
+            low, high = np.median(1 / self._stop, axis=(0, 1)).tolist()
             text += f" A salvo has {number(low)} munitions on average in the one and {number(high)} in the other."
         return (
             text

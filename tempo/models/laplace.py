@@ -19,15 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-__all__ = ["KHAT_LIMIT", "Resampled", "importance_resample", "pareto_smooth"]
+__all__ = ["KHAT_LIMIT", "Resampled", "importance_resample", "pareto_smooth", "positive_definite"]
 
 type Floats = NDArray[np.float64]
 
 KHAT_LIMIT = 0.7
 DEGREES = 5.0  # of the t distributions
 PRIOR_SHARE = 0.1
-ROUNDS = 3
+ROUNDS = 5
 GOOD_EFFICIENCY = 0.3
+GOOD_KHAT = 0.4
+PIECES = 4  # of the mixture that is fitted to weighted draws
+STEPS = 15  # of that fit
+FITTED = 2_000  # draws behind it
+LEAST_BEHIND_A_FIT = 15  # effective draws for each parameter
 LEAST_PROPOSALS = 4_000
 
 
@@ -82,36 +87,40 @@ def importance_resample(
     Returns
     -------
     Resampled
-        If the first proposal fits badly, up to two more are tried, adapted to the weighted draws.
+        If the first proposal fits badly, up to four more are added, each a mixture fitted to the weighted draws so
+        far (Cornuet, Marin, Mira & Robert 2012, Scandinavian Journal of Statistics 39).
     """
     n = max(2 * draws, LEAST_PROPOSALS)
     heights = np.array(
         [height + 0.5 * np.linalg.slogdet(covariance)[1] for _, covariance, height in peaks]
     )
     shares = np.maximum(np.exp(heights - heights.max()), 0.05)
-    components = [(place, _positive(covariance)) for place, covariance, _ in peaks]
-    best: tuple[float, Floats, Floats, Floats] | None = None
+    components = [(place, positive_definite(covariance)) for place, covariance, _ in peaks]
+    places = np.empty((0, len(components[0][0])))
+    targets = np.empty(0)
+    best: tuple[float, Floats, Floats] | None = None
+    proposals: list[tuple[list[tuple[Floats, Floats]], Floats]] = []
     for _ in range(ROUNDS):
-        shares = shares / shares.sum() * (1 - PRIOR_SHARE)
-        places = _propose(components, shares, prior_sample, n, rng)
-        log_q = _proposal_density(places, components, shares, log_prior)
+        proposals.append((components, shares / shares.sum() * (1 - PRIOR_SHARE)))
+        fresh = _propose(*proposals[-1], prior_sample, n, rng)
+        places = np.concatenate([places, fresh])
+        targets = np.append(targets, log_target(fresh))
+        # Draws of every round are weighed against the mixture of all proposals: none is thrown away.
+        prior = log_prior(places)
+        log_q = [_proposal_density(places, *proposal, prior) for proposal in proposals]
         with np.errstate(invalid="ignore"):
-            ratios = log_target(places) - log_q
+            ratios = targets - logsumexp(log_q, axis=0) + math.log(len(proposals))
         ratios[~np.isfinite(ratios)] = -np.inf
         smoothed, khat = pareto_smooth(ratios)
-        if best is None or khat < best[0]:
-            best = (khat, places, ratios, smoothed)
         weights = np.exp(smoothed)
-        efficiency = 1.0 / (n * float((weights**2).sum()))
-        if khat < 0.5 and efficiency > GOOD_EFFICIENCY:
+        if best is None or khat < best[0]:
+            best = khat, ratios, smoothed
+        if khat < GOOD_KHAT and 1.0 / float((weights**2).sum()) > GOOD_EFFICIENCY * n:
             break
-        centre = weights @ places
-        spread = places - centre
-        covariance = _positive((spread * weights[:, None]).T @ spread)
-        components = [*components[:2], (centre, covariance)]
-        shares = np.append(0.25 * shares[:2] / shares[:2].sum(), 0.75)
+        components, shares = _adapted(places, weights, components[0], rng)
     assert best is not None
-    khat, places, ratios, smoothed = best
+    khat, ratios, smoothed = best
+    n = len(ratios)  # draws of the rounds so far
     weights = np.exp(smoothed)
     # Systematic resampling adds the least noise; the order is then shuffled.
     marks = (rng.random() + np.arange(draws)) / draws
@@ -187,11 +196,74 @@ def _fit_pareto(excess: Floats) -> tuple[float, float]:
     return (n * shape + 5.0) / (n + 10.0), sigma  # a weak prior pulls the shape towards 0.5
 
 
-def _positive(covariance: Floats) -> Floats:
-    """Give the nearest covariance with eigenvalues in a sane range; a saddle gives a broad proposal, not an error."""
+def positive_definite(covariance: Floats) -> Floats:
+    """Give the nearest covariance with eigenvalues in a sane range; a saddle gives a broad proposal, not an error.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (p, p)
+        Perhaps not positive definite.
+
+    Returns
+    -------
+    ndarray, shape (p, p)
+        Symmetric, with eigenvalues between 1e-8 and 16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> positive_definite(np.diag([2.0, -0.5])).tolist()
+    [[2.0, 0.0], [0.0, 0.5]]
+    """
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     values = np.clip(np.abs(values), 1e-8, 16.0)
     return np.asarray((vectors * values) @ vectors.T)
+
+
+def _adapted(
+    places: Floats, weights: Floats, peak: tuple[Floats, Floats], rng: np.random.Generator
+) -> tuple[list[tuple[Floats, Floats]], Floats]:
+    """Fit a mixture of normal distributions to weighted draws: a bent posterior is followed piece by piece."""
+    p = places.shape[1]
+    weights = weights / weights.sum()
+    while (
+        1.0 / float((weights**2).sum()) < LEAST_BEHIND_A_FIT * p
+    ):  # a few draws would be fitted as a point
+        weights = weights**0.7
+        weights = weights / weights.sum()
+    drawn = places[rng.choice(len(places), FITTED, p=weights)]
+    whole = positive_definite(np.cov(drawn.T).reshape(p, p))
+    root = np.linalg.cholesky(whole)
+    z = np.linalg.solve(root, (drawn - drawn.mean(axis=0)).T).T
+    # Pieces start one behind another along the direction in which the draws are most skewed.
+    skewed = z @ (z * (z**2).sum(axis=1, keepdims=True)).mean(axis=0)
+    order = np.argsort(skewed)
+    member = np.zeros((FITTED, PIECES))
+    member[order, np.arange(FITTED) * PIECES // FITTED] = 1.0
+    floor = 0.05 * np.eye(p)
+    for _ in range(STEPS):
+        shares = member.mean(axis=0) + 1e-3
+        logs = np.empty((FITTED, PIECES))
+        pieces = []
+        for k in range(PIECES):
+            w = member[:, k] / max(member[:, k].sum(), 1e-12)
+            centre = w @ z
+            away = z - centre
+            size = member[:, k].sum()
+            spread = (away * w[:, None]).T @ away + floor
+            spread = (size * spread + 2 * p * np.eye(p)) / (size + 2 * p)
+            pieces.append((centre, spread))
+            half = np.linalg.solve(np.linalg.cholesky(spread), away.T)
+            logs[:, k] = (
+                math.log(shares[k])
+                - 0.5 * (half**2).sum(axis=0)
+                - 0.5 * np.linalg.slogdet(spread)[1]
+            )
+        member = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
+    mean = drawn.mean(axis=0)
+    found = [(mean + root @ centre, root @ spread @ root.T) for centre, spread in pieces]
+    shares = shares / shares.sum()
+    return [peak, *found, (mean, 2.0 * whole)], np.concatenate([[0.1], 0.75 * shares, [0.15]])
 
 
 def _propose(
@@ -215,13 +287,13 @@ def _proposal_density(
     places: Floats,
     components: Sequence[tuple[Floats, Floats]],
     shares: Floats,
-    log_prior: Callable[[Floats], Floats],
+    log_prior: Floats,
 ) -> Floats:
     p = places.shape[1]
     constant = (
         gammaln((DEGREES + p) / 2) - gammaln(DEGREES / 2) - 0.5 * p * math.log(DEGREES * math.pi)
     )
-    terms = [math.log(PRIOR_SHARE) + log_prior(places)]
+    terms = [math.log(PRIOR_SHARE) + log_prior]
     for (centre, covariance), share in zip(components, shares, strict=True):
         away = np.linalg.solve(np.linalg.cholesky(covariance), (places - centre).T)
         distance = (away**2).sum(axis=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +15,7 @@ from scipy.special import logsumexp
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import number
-from tempo.errors import OptionError, StationarityWarning
+from tempo.errors import OptionError
 from tempo.models import regime_reading as tables
 from tempo.models.checks import count_checks
 from tempo.models.laplace import Resampled
@@ -27,6 +26,13 @@ from tempo.models.regime_density import pointwise
 from tempo.models.regime_engine import Reading, simulate, step_matrix
 from tempo.models.regime_fitting import Part, scatter
 from tempo.models.regime_posterior import laplace
+from tempo.models.sampled_fit import (
+    CAP,
+    require_posterior,
+    require_prob,
+    thinned,
+    warn_of_explosions,
+)
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
@@ -38,7 +44,6 @@ __all__ = ["RegimesFit"]
 
 type Floats = NDArray[np.float64]
 
-CAP = 100_000.0  # attacks expected in one bin; a path that reaches it has exploded
 SPREAD = 200  # draws over which probabilities by bin are averaged
 FUTURES = 500  # draws of the parameters behind simulated paths
 PROB = 0.9
@@ -165,7 +170,7 @@ class RegimesFit:
             Columns low and high: quantiles of the posterior, or of the normal approximation on the unbounded scale;
             missing for what has no standard error.
         """
-        _check_prob(prob)
+        require_prob(prob)
         limits = np.quantile(self._table(self._flat), [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         table = pd.DataFrame(limits.T, index=self.parameter_names, columns=["low", "high"])
         table.loc[self.bse.isna()] = math.nan
@@ -312,7 +317,7 @@ class RegimesFit:
             Indexed by regime, in days: ``mean_days`` (estimate of the expected stay), ``low``, ``high``, and
             ``visits``, the expected number of stays in the record, on which that knowledge rests.
         """
-        _check_prob(prob)
+        require_prob(prob)
         part = self.parts[0]
         visits = Reading(part.data, part.optimum.natural).visits
         stays = tables.stays(self._flat, self.n_regimes, self.stages) * self.bin_days
@@ -410,13 +415,7 @@ class RegimesFit:
         shape = (self.n_regimes, self.stages)
         out = simulate(naturals[rows], states[rows], excited[rows], shape, n_bins, CAP, rng)
         exploded = int((out.max(axis=1, initial=0) >= 0.9 * CAP).sum())
-        if exploded:
-            text = (
-                f"{exploded} of {draws} simulated paths exploded, because their branching ratio is one or more; they "
-                f"were stopped at {CAP:,.0f} attacks a bin. Means of this forecast are worthless; its quantiles may "
-                "not be."
-            )
-            warnings.warn(StationarityWarning(text), stacklevel=2)
+        warn_of_explosions(exploded, draws, "branching ratio")
         return out
 
     # -- reading it ----------------------------------------------------------------------------------------------
@@ -424,10 +423,7 @@ class RegimesFit:
     @cached_property
     def posterior(self) -> xr.DataTree:
         """Draws, log-likelihood (of each bin given those before), data and sampler statistics, for ArviZ."""
-        if self.method == "mle":
-            raise OptionError(
-                "maximum likelihood has no posterior. Fit with method='laplace' or method='nuts'."
-            )
+        require_posterior(self.method)
         table = self._table(self._flat).reshape(CHAINS, -1, len(self.parameter_names))
         parameters = {name: table[:, :, i] for i, name in enumerate(self.parameter_names)}
         seen = self.parts[0].data.index >= 0
@@ -567,8 +563,7 @@ class RegimesFit:
         ]
 
     def _thinned(self, wanted: int) -> NDArray[np.int64]:
-        total = len(self._flat)
-        return np.unique(np.linspace(0, total - 1, min(wanted, total)).astype(np.int64))
+        return thinned(len(self._flat), wanted)
 
     @cached_property
     def _last(self) -> tuple[Floats, Floats, Floats]:
@@ -584,8 +579,3 @@ class RegimesFit:
     def _by_bin(self, values: Floats, counts: Counts | None = None) -> pd.DataFrame:
         index = self.counts.index if counts is None else counts.index
         return pd.DataFrame(values, index=index, columns=self.rates.index)
-
-
-def _check_prob(prob: float) -> None:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

@@ -118,8 +118,14 @@ def fit_part(
     from tempo.models.regime_nuts import sample
 
     hyper = prior.array(data.shape[0], data.shape[1], bin_days)
-    start = mode(data, hyper, optimum)[0]
-    sampled = sample(data, hyper, start, draws=max(kept, LEAST_SAMPLED), rng=rng, progress=progress)
+    sampled = sample(
+        data,
+        hyper,
+        *mode(data, hyper, optimum)[:2],
+        draws=max(kept, LEAST_SAMPLED),
+        rng=rng,
+        progress=progress,
+    )
     long = sampled.draws.shape[1]
     every = naturals(data, sampled.draws.reshape(CHAINS * long, -1)).reshape(CHAINS, long, -1)
     rows = np.linspace(0, long - 1, kept).astype(np.int64)

@@ -30,6 +30,8 @@ __all__ = [
 
 type Floats = NDArray[np.float64]
 
+_NEXT_TO_NONE = 1e-3  # attacks in 30 days, or years
+
 
 def names(k: int, *, negbin: bool, contagion: bool) -> list[str]:
     """Give the names of the parameters that a user sees.
@@ -326,15 +328,18 @@ def describe(
     apart = "" if branching is None else " that no earlier one set off"
     paces = [
         f"{number(days * rate)} {what}{apart} {span} ({interval(days * low, days * high)})"
+        if days * rate >= _NEXT_TO_NONE
+        else f"next to no {what}{apart}"  # the likelihood climbs for ever: no interval means anything
         for rate, low, high in zip(rates, limits["low"], limits["high"], strict=True)
     ]
     if k == 1:
         sentence = (
-            f"With one regime there were about {paces[0]}; the interval holds {percent(prob)}."
+            f"With one regime there were {_about(paces[0])}; the interval holds {percent(prob)}."
         )
         return " ".join([sentence, *notes])
+    verb = "was" if counts.events == 1 else "were"
     first = (
-        f"{counted(counts.events, counts.label)} were read as {k} regimes that take turns; that there are {k} was "
+        f"{counted(counts.events, counts.label)} {verb} read as {k} regimes that take turns; that there are {k} was "
         f"assumed, and Regimes.compare weighs it. Intervals hold {percent(prob)}."
     )
     sentences = [first]
@@ -343,7 +348,7 @@ def describe(
         stay = lasting.loc[i, ["mean_days", "low", "high"]].to_numpy() / scale
         mean, low, high = (float(value) for value in stay)
         sentences.append(
-            f"In the {name} there are about {paces[i]}, and a stay is expected to last {number(mean)} {unit} "
+            f"In the {name} there are {_about(paces[i])}, and a stay is expected to last {number(mean)} {unit} "
             f"({interval(low, high)})."
         )
     last = counts.end - pd.Timedelta("1D")
@@ -353,6 +358,10 @@ def describe(
         f"{percent(float(now[likely]))}."
     )
     return " ".join([*sentences, *notes])
+
+
+def _about(pace: str) -> str:
+    return pace if pace.startswith("next to") else f"about {pace}"
 
 
 def _ranks(k: int) -> list[str]:

@@ -55,7 +55,7 @@ def series(truth: str, events: int, rng: np.random.Generator) -> np.ndarray:
 
 def weigh(job: tuple[str, int, int, str]) -> dict[str, object]:
     """Weigh one replicate."""
-    from tempo.errors import FewEventsWarning, SeasonWarning
+    from tempo.errors import FewEventsWarning, MemoryWarning, SeasonWarning
     from tempo.models.explain import explain
 
     truth, events, replicate, observation = job
@@ -68,7 +68,9 @@ def weigh(job: tuple[str, int, int, str]) -> dict[str, object]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         verdict = explain(counts, observation=observation, rng=1)  # type: ignore[arg-type]
-    assert all(issubclass(w.category, FewEventsWarning | SeasonWarning) for w in caught)
+    assert all(
+        issubclass(w.category, FewEventsWarning | MemoryWarning | SeasonWarning) for w in caught
+    )
     return {
         "truth": truth,
         "events": events,

@@ -350,6 +350,7 @@ def test_marks_drive_productivity():
 # -- methods ----------------------------------------
 
 
+@pytest.mark.slow
 def test_engines_agree_and_compare(yearly):
     import arviz as az
 
@@ -367,11 +368,14 @@ def test_engines_agree_and_compare(yearly):
         "day_size": 1.6,
     }
     mine = series(hurdle.simulate(truth, n_bins=1000, rng=6, start="2016-01-01"))
-    laplace, nuts = (hurdle.fit(mine, method=m, rng=1) for m in ("laplace", "nuts"))
+    laplace = hurdle.fit(mine, method="laplace", rng=1)
+    nuts = hurdle.fit(
+        mine, method="nuts", rng=3, draws=4_000
+    )  # short runs differ by as much from each other
     assert laplace.method == "laplace"
     assert (abs(laplace.params - nuts.params) < 0.25 * nuts.bse).all()
     gap = (laplace.conf_int() - nuts.conf_int()).div(nuts.bse, axis=0)
-    # Importance sampling cuts the long tail of the posterior short: docs/hawkes.md says so.
+    # A corner of this posterior with a twentieth of its mass is hard for both: docs/hawkes.md says so.
     assert (gap.abs() < 0.75).all(axis=None), gap
     assert (gap.abs() < 0.25).to_numpy().mean() > 0.6
     assert laplace.log_evidence == pytest.approx(nuts.log_evidence, abs=0.3)
@@ -403,11 +407,12 @@ def test_engines_agree_and_compare(yearly):
 def test_time_is_in_days_where_the_model_needs_it():
     table = pd.DataFrame({"date_start": days(50) + pd.Timedelta("7h"), "date_precision": "time"})
     incidents = Incidents(table, ("2016-01-01", "2016-03-01"))
-    fit = Hawkes(kernel="power").fit(incidents, method="mle")
+    fit = Hawkes(observation="negbin").fit(incidents, method="mle")
     assert fit.time == "daily"
-    assert "kernel='power'" in fit.time_reason
-    with pytest.raises(OptionError, match="exponential kernel on a constant baseline"):
-        Hawkes(kernel="power", time="continuous")
+    assert "observation='negbin'" in fit.time_reason
+    assert Hawkes(kernel="power").fit(incidents, method="mle").time == "continuous"
+    beside = Hawkes().fit(incidents, method="mle", history=series([0, 1], "2015-12-30"))
+    assert "the history is given as counts" in beside.time_reason
     with pytest.raises(OptionError, match="time='daily'"):
         Hawkes(time="continuous").fit(incidents, method="mle", history=series([0, 1], "2015-12-30"))
 

@@ -12,6 +12,7 @@ from scipy.stats import nbinom, poisson
 
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_daily as daily
+from tempo.models.hawkes_daily_fast import normal_log
 from tempo.models.hawkes_mle import branching_interval, maximum_likelihood
 from tempo.models.hawkes_simulation import discrete_counts
 
@@ -223,3 +224,27 @@ def test_profile_interval_covers():
         low, high = branching_interval(data, found, negbin=False, prob=0.9)
         inside += low <= 0.4 <= high
     assert 82 <= inside <= 98  # 90 expected, sd 3
+
+
+@pytest.mark.parametrize("n", [1, 3, 511, 512, 513, 1030])
+@pytest.mark.parametrize("dispersion", [0.0, 0.7])
+def test_chunks_and_the_plain_loop_agree(n, dispersion):
+    rng = np.random.default_rng(n)
+    counts = rng.poisson(rng.choice([0.05, 3.0], n))
+    share = rng.choice([0.3, 1.0], n)
+    at = (0.4, 0.6, 0.15, dispersion)
+    value, gradient = daily.exponential(counts, *at, exposure=share)
+    # One bin that nobody watched, long after the others, sends the same data through the plain loop.
+    plain, slopes = daily.exponential([*counts, np.nan], *at, exposure=[*share, 0.0])
+    assert value == pytest.approx(plain, rel=1e-13, abs=1e-13)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-11, atol=1e-11)
+    days = np.where(share > 0, share, 0.0)
+    slow = (
+        slow_log_likelihood(counts.astype(float), days, np.ones(n), 1.0, *at) if n < 600 else value
+    )
+    assert value == pytest.approx(slow, rel=1e-11)
+
+
+@given(st.floats(1e-300, 1e300))
+def test_the_polynomial_logarithm(x):
+    assert normal_log(x) == pytest.approx(math.log(x), rel=1e-15, abs=1e-16)

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import gammaln
 from scipy.stats import kstest
 
 from tempo.data.incidents import Incidents
@@ -213,6 +214,19 @@ def test_hardly_any_events(method, values):
         assert branching == pytest.approx(0.33, abs=0.12) if sum(values) < 2 else branching < 0.25
 
 
+@pytest.mark.parametrize("model", [Hawkes(), Hawkes(kernel="gamma", baseline="trend")])
+@pytest.mark.filterwarnings("ignore::tempo.errors.FewEventsWarning")
+def test_no_event_bounds_the_baseline(model):
+    """The likelihood exp(-100 baseline) falls by half a chi-square quantile at its limit."""
+    fit = model.fit(series([0] * 100), method="mle")
+    low, high = fit.conf_int(prob=0.95).loc["baseline"]
+    assert low == 0
+    assert high == pytest.approx(3.8415 / 200, rel=1e-4)
+    said = fit.describe(prob=0.95)
+    assert "about 0 attacks in 30 days" in said
+    assert "(95 % interval 0 to 0.58). None was counted" in said
+
+
 def test_few_events_warn():
     with pytest.warns(FewEventsWarning, match="only 2 events"):
         fit = Hawkes().fit(series([1, 0, 0, 1] + [0] * 30), method="laplace", rng=1)
@@ -306,8 +320,10 @@ def test_time_is_chosen_from_the_precision():
         assert continuous.simulate(30, 500, np.random.default_rng(1)).mean() == pytest.approx(
             0.2, abs=0.1
         )
+    orders = gammaln(continuous.counts.to_numpy() + 1.0).sum()
     np.testing.assert_allclose(
-        continuous.posterior["log_likelihood"]["counts"].to_numpy().sum(axis=-1).ravel()[:3],
+        continuous.posterior["log_likelihood"]["counts"].to_numpy().sum(axis=-1).ravel()[:3]
+        + orders,
         continuous.engines[0].total_log_likelihood(
             np.log(np.maximum(continuous.chains.reshape(-1, 4)[:3], 1e-300))
         ),
@@ -350,7 +366,7 @@ def test_options_are_checked(counts):
         Hawkes(observation="negbin", time="continuous")
     with pytest.raises(OptionError, match="method"):
         Hawkes().fit(counts, method="magic")
-    with pytest.raises(OptionError, match="counts have none"):
+    with pytest.raises(OptionError, match="counts were given"):
         Hawkes(time="continuous").fit(counts)
     with pytest.raises(OptionError, match="prob"):
         Hawkes().fit(counts, method="mle").conf_int(prob=90)

@@ -396,3 +396,14 @@ def test_pymc_model_has_the_same_density():
         np.testing.assert_allclose(
             dlogp(point), np.concatenate([blocks[i] for i in order]), atol=1e-7
         )
+
+
+def test_a_silent_regime_is_said_without_a_number() -> None:
+    days = pd.date_range("2020-01-01", periods=90, freq="1D")
+    with pytest.warns(FewEventsWarning):
+        fit = tempo.Regimes(n_regimes=2).fit(
+            pd.Series([0] * 60 + [3, 2, 4] * 2 + [0] * 24, index=days)
+        )
+    said = fit.describe()
+    assert "In the quieter regime there are next to no" in said
+    assert "unknown" not in said.split(", and a stay")[0]
