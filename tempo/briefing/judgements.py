@@ -210,13 +210,17 @@ def _at_least(analysis: Analysis, days: int) -> int:
     return recent.events + 1
 
 
+def _ahead(days: int) -> str:
+    return "day" if days == 1 else plural(days, "day")
+
+
 def _coming(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
     accounts = accounts_of(analysis)
     least = _at_least(analysis, days)
     found = term(accounts.probability(days, least), words)
     low, high = accounts.span(days, least)
     dates = day_span(analysis.as_of, analysis.as_of + days * DAY)
-    ahead = plural(days, "day")
+    ahead = _ahead(days)
     what = (
         f"at least one {noun.one} occurs in the next {ahead} ({dates})"
         if least == 1
@@ -234,7 +238,7 @@ def _how_many(analysis: Analysis, noun: Noun, words: str) -> Judgement:
     # The chance of passing the median tells what the interval cannot: how lopsided the forecast is.
     beyond = term(float(np.mean(totals > median)), words)
     sentence = (
-        f"The number of {noun.many} in the next {plural(days, 'day')} is expected to lie between "
+        f"The number of {noun.many} in the next {_ahead(days)} is expected to lie between "
         f"{interval(low, high).replace(' to ', ' and ')} ({percent(analysis.prob)} interval), "
         f"with {number(median)} as the middle value. {beyond.opening} that it is more than {number(median)}."
     )

@@ -174,7 +174,8 @@ def reporting_delay(
     as_of : date-like, optional
         Reports from this day on are not used. Default: the cut-off of the incidents, else the end of the window.
     draws : int, default 64
-        Curves that show the uncertainty; each :math:`n_d / N_d` is drawn from its Beta posterior.
+        Curves that show the uncertainty; each :math:`n_d / N_d` is drawn from its Beta posterior. Where it is 1, the
+        posterior under the Jeffreys prior takes its place.
     rng : int, Generator or None, default 0
         Draws them.
 
@@ -198,13 +199,23 @@ def reporting_delay(
     """
     if draws < 1:
         raise OptionError(f"draws is {draws}; expected at least 1.")
+    if not isinstance(incidents, Incidents):
+        raise DataError(
+            f"got {type(incidents).__name__}; a reporting delay is learned from tempo.Incidents with reported_at."
+        )
     table = incidents.table
     if "reported_at" not in table or not table["reported_at"].notna().any():
         raise DataError(
             "no incident says when it was reported (column 'reported_at'), so that the delay cannot be learned. State "
             "it in words instead, such as '2-14 days'."
         )
-    cut = as_date(as_of, "as_of") if as_of is not None else incidents.cutoff or incidents.window.end
+    known = incidents.cutoff or incidents.window.end
+    cut = known if as_of is None else as_date(as_of, "as_of")
+    if incidents.cutoff is not None and cut > known:
+        raise DataError(
+            f"as_of is {cut:%Y-%m-%d}, but the data were cut at {known:%Y-%m-%d}: what was reported in between is not "
+            "in them. Leave as_of out, or cut later."
+        )
     start = pd.DatetimeIndex(table["date_start"]).normalize()
     exact = np.asarray(start == pd.DatetimeIndex(latest_onset(table)).normalize())
     reported = pd.DatetimeIndex(table["reported_at"]).normalize()
@@ -228,6 +239,15 @@ def reporting_delay(
     open_ = (n > 0) & (n < at_risk)
     drawn[:, open_] = generator.beta(n[open_], (at_risk - n)[open_], size=(draws, int(open_.sum())))
     notes = []
+    # Where nothing as old was reported sooner, the ratio is 1 and would say that nothing is ever reported sooner.
+    alone = (n > 0) & (n == at_risk) & (days > delay.min())
+    if alone.any():
+        chance[alone] = (n[alone] + 0.5) / (n[alone] + 1.0)
+        drawn[:, alone] = generator.beta(n[alone] + 0.5, 0.5, size=(draws, int(alone.sum())))
+        notes.append(
+            f"No attack old enough to show a delay of {int(days[alone][0])} days was reported sooner, so that it is "
+            "hardly known how common such delays are."
+        )
     if len(delay) < _FEW:
         notes.append(f"The reporting delay rests on {len(delay)} reports only.")
     if early:

@@ -149,6 +149,11 @@ def plot_deadliness(shifts: EventChangepointsFit, ax: Axes | None = None) -> Axe
     >>> ax = plot_deadliness(tempo.Changepoints(observation="severity").fit(tolls))
     >>> plt.close(ax.figure)
     """
+    if not hasattr(getattr(shifts, "model", None), "observation"):
+        raise OptionError(
+            f"got a {type(shifts).__name__}; expected a fit of tempo.Changepoints(observation='severity'). Draw "
+            "tempo.Lethality with tempo.plot_severity."
+        )
     if shifts.model.observation != "severity":
         raise OptionError(
             f"these shifts are of observation={shifts.model.observation!r}; expected a fit of "

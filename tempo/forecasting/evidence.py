@@ -282,7 +282,7 @@ def _weighed(
 ) -> Account:
     days, (n_series, n) = judged.days, judged.values.shape
     n_draws, curves = len(levels), len(judged.exposure)
-    log_weights = np.zeros((n_draws, n_series))
+    log_weights = log_ratio[:, None] + judged.log_share
     peak, total = np.full(n, -np.inf), np.zeros(n)
     states: list[Floats] = []
     curve = _curve_of(n_draws, curves)
@@ -408,8 +408,9 @@ def _weighed_steady(
         levels[:, 0], rate.shape + events[series], scale=1 / (rate.rate_days + days[of_curve])
     )
     again = levels.copy()
-    tails = stats.gamma.cdf(posterior, rate.shape, scale=1 / rate.rate_days)
-    again[:, 0] = np.clip(tails, 1e-300, 1 - 1e-16)
+    below = stats.gamma.cdf(posterior, rate.shape, scale=1 / rate.rate_days)
+    above = stats.gamma.sf(posterior, rate.shape, scale=1 / rate.rate_days)
+    again[:, 0] = np.where(below <= 0.5, np.maximum(below, 1e-300), -np.maximum(above, 1e-300))
     return weighed(again, np.zeros((len(again), 1)))
 
 

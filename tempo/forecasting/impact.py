@@ -16,6 +16,7 @@ from tempo.forecasting.impact_operations import NO_ATTACKS, OperationsOutlook
 from tempo.forecasting.impact_response import DoseResponseFit
 from tempo.forecasting.impact_standdown import StandDown, StandDownFit
 from tempo.forecasting.outlook import Outlook, TollFit
+from tempo.forecasting.spans import is_number
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["impact"]
@@ -131,7 +132,7 @@ def impact(
     >>> found.status
     'assumption'
     """
-    if not 0 < share < 1:
+    if not is_number(share) or not 0 < share < 1:
         raise OptionError(
             f"share is {share!r}; expected a share of days between 0 and 1, such as 0.25."
         )

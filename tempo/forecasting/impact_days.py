@@ -14,6 +14,7 @@ from scipy import stats
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.errors import OptionError
 from tempo.forecasting.impact_standdown import StandDownFit
+from tempo.forecasting.spans import is_number
 
 __all__ = ["LostDays", "changes_of", "lost_days"]
 
@@ -123,7 +124,7 @@ class LostDays:
         OptionError
             If it is not a whole number from 0 up.
         """
-        if lost_days < 0 or lost_days != int(lost_days):
+        if not is_number(lost_days) or lost_days < 0 or lost_days != int(lost_days):
             raise OptionError(f"lost_days is {lost_days!r}; expected a whole number from 0 up.")
         return pd.Series(
             {name: float(np.mean(self.days(name) > lost_days)) for name in self.lost},

@@ -190,6 +190,10 @@ class Pauses:
 
 
 def _read(table: pd.DataFrame) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(
+            f"the pauses are a {type(table).__name__}; expected a DataFrame, one row for each account of a pause."
+        )
     found = table.copy()
     if "start_from" not in found and "start" in found:
         found["start_from"] = found["start_to"] = found["start"]

@@ -18,6 +18,7 @@ from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import DataError, FewEventsWarning, FitError, OptionError
 from tempo.forecasting.impact_totals import OperationsTotals
+from tempo.forecasting.spans import check_draws
 from tempo.models.checks import count_checks
 from tempo.models.observation import cdf, variance
 from tempo.models.provenance import Provenance
@@ -140,6 +141,7 @@ class DoseResponse:
             raise DataError(
                 f"{operations.verdict()} DoseResponse needs operations on a regular index."
             )
+        check_draws(draws)
         series = as_counts(operations)
         daily = attacks.counts("1D") if isinstance(attacks, Incidents) else as_counts(attacks)
         pressure, notes = _pressure(series, daily, self.lags)
@@ -156,6 +158,10 @@ class DoseResponse:
             raise FitError(
                 f"{int(seen.sum())} bins of operations can be used, and the regression has {columns} coefficients; at "
                 f"least {least} are needed. Give a longer series, fewer lags, shape='decay', or no season."
+            )
+        if not values[seen].any():
+            raise FitError(
+                "no operation was counted in any bin: there is no response to regress. Check the series."
             )
         if not pressure[seen].any():
             raise FitError(

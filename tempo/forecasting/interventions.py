@@ -14,7 +14,7 @@ from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import OptionError, StationarityWarning
 from tempo.forecasting.intervention_paths import CAP, Change, futures_of
 from tempo.forecasting.outlook import CountFit, Outlook, future_bins, paths_array
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import days_of, is_number
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Intervention", "intervene"]
@@ -208,7 +208,7 @@ def intervene(
     """
     days = days_of(horizon)
     for name, factor in (("baseline", baseline), ("branching", branching)):
-        if not 0 <= factor < np.inf:
+        if not is_number(factor) or not 0 <= factor < np.inf:
             raise OptionError(
                 f"{name} is {factor!r}; expected a factor from 0 up: 0.5 halves, 1 leaves as it is."
             )

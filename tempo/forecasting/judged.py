@@ -76,7 +76,7 @@ class Record:
                         for marks in (self.by_kind, self.deadly, self.harmless)
                     ),
                 ).judged(start, left_out, curves),
-                log_share=np.log(copies / copies.sum()),
+                log_share=self._log_share(start, left_out, kept, copies),
             )
         counts = tuple(one.select(inside) for one in self.series)
         every = np.array([np.nan_to_num(one.to_numpy(dtype=float)) for one in self.series])
@@ -114,7 +114,9 @@ class Record:
             lead=every[:, ~inside],
             exposure=np.ascontiguousarray(exposure),
             hidden=hidden,
-            log_share=np.full(len(counts), -np.log(len(counts))),
+            log_share=self._log_share(
+                start, left_out, np.arange(len(counts)), np.ones(len(counts), dtype=np.int64)
+            ),
             kinds=self.kinds,
             by_kind=by_kind,
             deadly=deadly,
@@ -122,6 +124,30 @@ class Record:
             kinds_urn=kinds_urn,
             toll_urn=toll_urn,
         )
+
+    def _log_share(
+        self,
+        start: pd.Timestamp,
+        left_out: pd.Timestamp | None,
+        kept: NDArray[np.int64],
+        copies: NDArray[np.int64],
+    ) -> Floats:
+        """Give the log of the worth of each distinct series, before any scenario has its say.
+
+        Where an attack may have come before the days that judge, no scenario says how probable that was, so that the
+        draws in which it did would count as if it had been certain. It is given the average rate of the earlier days
+        (of all days, where there are none) instead. The worths sum to one.
+        """
+        starts = self.series[0].bin_starts
+        watched = self.series[0].exposure.to_numpy(dtype=float)
+        judges = np.asarray((starts >= start) & (starts != left_out)) & (watched > 0)
+        every = np.array([np.nan_to_num(one.to_numpy(dtype=float)) for one in self.series])
+        earlier = np.asarray(starts < start) & (watched > 0)
+        base = earlier if earlier.any() else watched > 0
+        per_day = (every[:, base].sum(axis=1).mean() + 0.5) / max(float(watched[base].sum()), 1.0)
+        judging = every[kept][:, judges].sum(axis=1)
+        logs = np.log(copies) - judging * np.log(per_day)
+        return np.asarray(logs - special.logsumexp(logs))
 
     def _distinct(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give the first of all series that are alike, and how many they are."""
@@ -155,7 +181,8 @@ class Judged:
     hidden : ndarray of bool, shape (days,)
         Days whose number is known, and excites later days, but does not judge; their exposure is 0.
     log_share : ndarray of float, shape (series,)
-        Log of the share of all draws of the dates that gave this series.
+        Log of the worth of this series: its share of all draws of the dates, times what an attack that may have come
+        before the days is worth there.
     kinds, by_kind, deadly, harmless
         As in ``Record``.
     kinds_urn, toll_urn : ndarray of float, shape (series, days), or None

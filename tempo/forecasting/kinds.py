@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.counts import Counts
 from tempo.errors import OptionError
 from tempo.forecasting.outlook import Outlook, future_bins, paths_array
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -110,10 +110,7 @@ def forecast_kinds(
             f"{type(fit).__name__} knows no kinds. Fit tempo.HawkesKinds(), or use tempo.forecast for this fit."
         )
     days = days_of(horizon)
-    if draws < 1:
-        raise OptionError(
-            f"draws is {draws}; expected at least 1 (10,000 gives percentages to one point)."
-        )
+    check_draws(draws)
     counts = fit.counts
     starts, bin_days = future_bins(counts, days)
     source = resolve(rng)
@@ -121,6 +118,11 @@ def forecast_kinds(
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))
     deaths = deadliest = None
     if lethality is not None:
+        if not hasattr(lethality, "simulate_deaths_by_group"):
+            raise OptionError(
+                f"lethality is a {type(lethality).__name__}; expected what tempo.Lethality(group='kind').fit(past) "
+                "gave."
+            )
         deaths, deadliest = lethality.simulate_deaths_by_group(paths, fit.kinds, source.generator)
         notes = tuple(dict.fromkeys((*notes, *lethality.provenance.notes)))
     return {

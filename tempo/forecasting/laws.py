@@ -156,9 +156,13 @@ class GammaRate:
         ScenarioError
             If the interval is empty, or so narrow or wide that no Gamma distribution has it.
         """
-        if not (0 < low_per_day < high_per_day and 0 < prob < 1):
+        if not isinstance(prob, int | float) or not 0 < prob < 1:
             raise ScenarioError(
-                f"no rate lies in the interval from {low_per_day} to {high_per_day} a day with probability {prob}. "
+                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
+            )
+        if not 0 < low_per_day < high_per_day:
+            raise ScenarioError(
+                f"no rate lies in the interval from {low_per_day} to {high_per_day} a day. "
                 "Give two rates above 0, the lower one first."
             )
         wanted = math.log(high_per_day / low_per_day)
@@ -190,14 +194,19 @@ class GammaRate:
         Parameters
         ----------
         level : float or ndarray
-            Between 0 and 1.
+            Between 0 and 1. Far in the upper tail, where no float lies between a level and 1, less its distance from
+            1: the quantile of -1e-30 is exceeded with a probability of 1e-30.
 
         Returns
         -------
         ndarray of float
             Attacks per day.
         """
-        return np.asarray(stats.gamma.ppf(level, self.shape)) / self.rate_days
+        level = np.asarray(level, dtype=float)
+        below = stats.gamma.ppf(np.maximum(level, 0.0), self.shape)
+        if (level < 0).any():
+            below = np.where(level < 0, stats.gamma.isf(np.maximum(-level, 0.0), self.shape), below)
+        return np.asarray(below) / self.rate_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +309,7 @@ class Length:
         if math.isinf(self.high):
             return f"at least {number(self.low, 3)} days"
         if self.low == 0:
-            return f"up to {number(self.high, 3)} days"
+            return f"up to {number(self.high, 3)} {'day' if self.high == 1 else 'days'}"
         return f"{interval(self.low, self.high, digits=3)} days"
 
 

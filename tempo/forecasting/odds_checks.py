@@ -81,18 +81,19 @@ def check_table(
 def _replicates(
     account: Account, judged: Judged, exposure: Floats, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw the number of attacks on the judged days again, before they had any say."""
+    """Draw the number of attacks on the judged days again, before they had any say.
+
+    Attacks that nobody saw set off others too, so that all are drawn, and then those that were seen.
+    """
     rows = np.arange(len(account.levels))
     told = account.told(rows, judged.days)
     state = np.zeros(len(rows))
-    branching = told.branching
-    if branching.size:
+    if told.branching.size:
         excitation(judged.lead[0], told.decay, state)
-        branching = branching * exposure
     out = np.empty(told.rate.shape, dtype=np.int64)
     futures(
-        told.rate * exposure * account.thinning[rows][:, None],
-        branching,
+        told.rate * account.thinning[rows][:, None],
+        told.branching,
         told.decay,
         told.dispersion,
         state,
@@ -100,7 +101,7 @@ def _replicates(
         _CAP,
         out,
     )
-    return np.asarray(out.sum(axis=1))
+    return np.asarray(rng.binomial(out, exposure).sum(axis=1))
 
 
 def bunching_table(

@@ -13,10 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
-from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -399,9 +399,9 @@ class Outlook:
         """
         row = self.summary(prob).iloc[-1]
         text = (
-            f"{self.name}: {interval(row['low'], row['high'])} {plural(self.label)} in the {self.horizon_days} days "
-            f"from {self.start:%Y-%m-%d} ({percent(prob)} interval, median {number(row['median'])}); "
-            f"at least one: {percent(row['probability_any'])}."
+            f"{self.name}: {interval(row['low'], row['high'])} {plural(self.label)} in the "
+            f"{counted(self.horizon_days, 'day')} from {self.start:%Y-%m-%d} ({percent(prob)} interval, "
+            f"median {number(row['median'])}); at least one: {percent(row['probability_any'])}."
         )
         if self.deaths is None:
             return text
@@ -467,6 +467,10 @@ class Outlook:
         True
         """
         source = resolve(rng).generator
+        if not hasattr(lethality, "simulate_deaths"):
+            raise OptionError(
+                f"lethality is a {type(lethality).__name__}; expected what tempo.Lethality().fit(incidents) gave."
+            )
         total, largest = lethality.simulate_deaths(self.counts.to_numpy(), source)
         starts = pd.DatetimeIndex(self.counts["time"].to_numpy())
         notes = (*self.notes, *lethality.provenance.notes)
@@ -540,10 +544,7 @@ def forecast(
     (2000, 28, '2020-03-12')
     """
     days = days_of(horizon)
-    if draws < 1:
-        raise OptionError(
-            f"draws is {draws}; expected at least 1 (10,000 gives percentages to one point)."
-        )
+    check_draws(draws)
     counts = fit.counts
     starts, bin_days = future_bins(counts, days)
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))

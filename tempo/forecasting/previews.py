@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tempo.data.rounding import interval, percent, plural
+from tempo.data.rounding import counted, interval, percent, plural
 from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.phases import Phase
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.stories import Story
 from tempo.randomness import RNGLike, resolve
 
@@ -181,7 +181,8 @@ class Preview:
         def span(what: str) -> str:
             return interval(row[f"{what}_low"], row[f"{what}_high"], digits=12)
 
-        text = f"Under {self.name!r}, {n} days hold {span('attacks')} {plural(label)}"
+        held = f"{counted(n, 'day')} {'holds' if n == 1 else 'hold'}"
+        text = f"Under {self.name!r}, {held} {span('attacks')} {plural(label)}"
         if self.deaths is not None:
             text += f" and {span('deaths')} deaths"
         elif self.lethal is not None:
@@ -220,8 +221,7 @@ def previewed(
     OptionError
         If there are no draws.
     """
-    if draws < 1:
-        raise OptionError(f"draws is {draws}; expected at least 1.")
+    check_draws(draws)
     generator = resolve(rng).generator
     first = scenario.starts if start is None else as_date(start, "start")
     days = pd.date_range(first, periods=days_of(horizon), freq="1D", unit="us")

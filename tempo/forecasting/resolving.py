@@ -191,6 +191,10 @@ def check_story(
     --------
     >>> check_story("s", (Phase.of("steady", "2-3 months"),), None, None, None)
     """
+    if not isinstance(name, str) or not name.strip() or name.splitlines() != [name]:
+        raise ScenarioError(
+            f"a scenario is called {name!r}; expected a name on one line, which charts and sentences can show."
+        )
     if not phases or not all(isinstance(phase, Phase) for phase in phases):
         raise ScenarioError(
             f"{name!r} has phases {phases!r}; expected at least one Phase. Make one with tempo.Phase.of(name, rate, …)."

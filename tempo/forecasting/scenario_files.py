@@ -121,6 +121,10 @@ def from_plain(plain: Mapping[str, Any], past: Past | None = None) -> Scenario:
     if told:
         return _built(name, told[0], plain, past)
     _known(plain, _STORY, f"the scenario {name!r}")
+    if not isinstance(plain["phases"], list | tuple):
+        raise ScenarioError(
+            f"the phases of {name!r} are {plain['phases']!r}; expected a list of tables, [[scenario.phases]] in TOML."
+        )
     phases = [_phase(phase, name) for phase in plain["phases"]]
     rest = {
         what: _law(plain[what]) if isinstance(plain[what], Mapping) else _said(plain[what])
@@ -194,7 +198,7 @@ def read_scenarios(
     for table in tables:
         plain = dict(table) if isinstance(table, Mapping) else table
         if isinstance(plain, dict) and "prior" in plain:
-            priors.append(float(plain.pop("prior")))
+            priors.append(_share(plain.pop("prior"), plain.get("name")))
         scenarios.append(from_plain(plain, past))
     if priors and len(priors) < len(scenarios):
         raise ScenarioError(
@@ -241,17 +245,33 @@ def write_scenarios(
         raise ScenarioError(
             f"the file is {file.name!r}; scenarios are written as JSON, to a name in .json."
         )
+    if not isinstance(scenarios, Sequence):
+        raise ScenarioError(
+            f"got a {type(scenarios).__name__}; scenarios are written from a list. Pass [scenario, …]."
+        )
+    if not file.parent.is_dir():
+        raise ScenarioError(
+            f"there is no folder {str(file.parent)!r} for {file.name!r}. Make it first, or choose another."
+        )
     if prior is not None and len(prior) != len(scenarios):
         raise ScenarioError(
             f"there are {len(prior)} priors for {len(scenarios)} scenarios; give one for each."
         )
     tables = [to_plain(scenario) for scenario in scenarios]
     for table, share in zip(tables, prior or (), strict=False):
-        table["prior"] = float(share)
+        table["prior"] = _share(share, table["name"])
     part = file.with_name(f".{file.name}.part")
     part.write_text(json.dumps({"scenario": tables}, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(file)
     return file
+
+
+def _share(value: object, name: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ScenarioError(
+            f"the prior of {name!r} is {value!r}; expected a probability above 0, such as 0.3."
+        )
+    return float(value)
 
 
 def _built(name: str, builder: str, plain: Mapping[str, Any], past: Past | None) -> Scenario:

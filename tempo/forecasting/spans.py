@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import numbers
 import re
 from dataclasses import dataclass
 
@@ -118,6 +119,50 @@ class RateInterval:
     low_per_day: float
     high_per_day: float
     words: str
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a real number, of Python or of numpy.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        False for words and None.
+
+    Examples
+    --------
+    >>> is_number(0.5), is_number("half")
+    (True, False)
+    """
+    return isinstance(value, numbers.Real)
+
+
+def check_draws(draws: object) -> None:
+    """Refuse a number of futures that is none.
+
+    Parameters
+    ----------
+    draws : object
+        How many.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number, or below 1.
+
+    Examples
+    --------
+    >>> check_draws(10_000)
+    """
+    if not isinstance(draws, numbers.Integral) or int(draws) < 1:
+        raise OptionError(
+            f"draws is {draws!r}; expected at least 1, a whole number (10,000 gives percentages to one point)."
+        )
 
 
 def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:

@@ -149,9 +149,12 @@ def tell(
             decay = source.decay[rows]
         if source.dispersion is not None:
             spread = source.dispersion[rows]
+    branching = by_phase("branching", contagion)
+    if branching is not None and (holds < 0).any():  # what has ended sets off nothing more
+        branching = np.where(holds < 0, 0.0, branching)
     return Story(
         rate=rate,
-        branching=by_phase("branching", contagion),
+        branching=branching,
         decay=decay,
         dispersion=spread,
         shares=_shares(phases, levels, columns, holds),

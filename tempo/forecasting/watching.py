@@ -12,6 +12,7 @@ from scipy import special, stats
 from tempo.errors import OptionError, ScenarioError
 from tempo.forecasting.evidence import Account, blocks
 from tempo.forecasting.scenario_paths import MarksSeen, scenario_paths
+from tempo.forecasting.spans import is_number
 from tempo.forecasting.story_kernels import silence
 from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
 
@@ -211,7 +212,7 @@ def decision_table(
         See ``Weights.time_to_decision``.
     """
     now = probabilities.to_numpy()
-    if not 1 / len(now) < threshold < 1:
+    if not is_number(threshold) or not 1 / len(now) < threshold < 1:
         raise OptionError(
             f"threshold is {threshold!r}; expected a probability above {1 / len(now):.2g} and below 1, such as 0.9."
         )
@@ -259,7 +260,7 @@ def decision_table(
         decided = some.any(axis=1)
         when = np.concatenate([[0], checked + 1])
         waits.append(np.where(decided, when[first], np.inf))
-        winner = passed[np.arange(futures), first].argmax(axis=1)
+        winner = odds[np.arange(futures), first].argmax(axis=1)
         winners.append(np.where(decided, winner, -1))
     rows_ = {
         name: _decisions(waits[k], winners[k], np.full(futures, k), np.ones(futures), prob)
@@ -344,15 +345,11 @@ def threshold_table(
             words = "no number does"
             if lifted.any():
                 places = np.flatnonzero(lifted)
+                runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+                words = ", ".join(_run(run[0], run[-1], len(table) - 1) for run in runs)
                 least, most = float(places[0]), float(places[-1])
-                if most == len(table) - 1 and least == 0:
-                    words = "any number"
-                elif most == len(table) - 1:
-                    words, most = f"{least:,.0f} or more", np.inf
-                elif least == most:
-                    words = "none" if least == 0 else f"{least:,.0f}"
-                else:
-                    words = f"{least:,.0f} to {most:,.0f}" if least else f"{most:,.0f} or fewer"
+                if most == len(table) - 1 and least > 0:
+                    most = np.inf
             chance = table["chance"][lifted].sum()
             rows[(horizon, name)] = {
                 "by": last,
@@ -365,6 +362,15 @@ def threshold_table(
     out.index = pd.MultiIndex.from_tuples(rows, names=["days", "lifts"])
     out.attrs["threshold"] = threshold
     return out
+
+
+def _run(first: int, last: int, longest: int) -> str:
+    """Say the numbers from the first to the last, of a table that ends with the longest."""
+    if last == longest:
+        return f"{first:,} or more" if first else "any number"
+    if first == last:
+        return f"{first:,}" if first else "none"
+    return f"{first:,} to {last:,}" if first else f"{last:,} or fewer"
 
 
 def _mixed_poisson(n: NDArray[np.int64], mean: Floats, weights: Floats) -> Floats:

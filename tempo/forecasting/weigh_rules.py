@@ -82,7 +82,7 @@ def weigh_rules(
     >>> table["events_since"].to_dict()
     {'any death': 1, 'ten or more': 1}
     """
-    if not rules:
+    if not isinstance(rules, Mapping) or not rules:
         raise ScenarioError(
             "there is no rule. Pass at least one, such as {'any death': 'killed > 0'}."
         )

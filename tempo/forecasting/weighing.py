@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,6 +31,9 @@ from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["weigh"]
+
+#: Checks simulate as many attacks as there were; with more, memory ends.
+_MOST_ATTACKS = 2_000_000
 
 type Floats = NDArray[np.float64]
 
@@ -107,7 +110,8 @@ def weigh(
     delay : ReportingDelay, str or None
         How long attacks take to be reported: ``"2-14 days"``, ``"learn"`` (from ``reported_at``), or what
         ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their attacks
-        that is in the record by now. Default: all are.
+        that is in the record by now: at the end of the data, or on the day of the last report where the record holds
+        later ones (``before`` cuts them off). Default: all are.
     imputations : int, default 20
         Draws of uncertain dates to average over, where there are any.
     rng : int, Generator or None
@@ -137,15 +141,16 @@ def weigh(
     >>> bool(tempo.weigh(counts, [rare, frequent], rng=1).probabilities["frequent"] > 0.99)
     True
     """
+    told = _told(scenarios)
     question = _Question(
         past=past,
-        scenarios=tuple(scenarios),
-        prior=_prior(scenarios, prior),
+        scenarios=told,
+        prior=_prior(told, prior),
         since=since,
         imputations=imputations,
         overdispersion=overdispersion,
         unreported=_unreported(unreported),
-        as_reported=_as_reported(scenarios, as_reported),
+        as_reported=_as_reported(told, as_reported),
         delay=_delay(delay, past),
     )
     return _answer(question, rng)
@@ -163,7 +168,12 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
         question.past, kinds, tolls=tolls, imputations=question.imputations, rng=dates
     )
     first = record.series[0]
-    judged = record.judged(start, question.left_out, _curves(question.delay, first))
+    if max(one.events for one in record.series) > _MOST_ATTACKS:
+        raise ScenarioError(
+            f"there are {first.events:,} attacks; scenarios are weighed with {_MOST_ATTACKS:,} at most. Pass a shorter "
+            "past, or a rule that counts less."
+        )
+    judged = record.judged(start, question.left_out, _curves(question.delay, first, question.past))
     before = [one.select(np.asarray(one.bin_starts < start)) for one in record.series]
     effect = day_effect(question.overdispersion, before)
     reported = _shares_reported(question.unreported)
@@ -239,12 +249,24 @@ def _enough(
     return tuple(accounts)
 
 
+def _told(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    told = tuple(scenarios) if isinstance(scenarios, Iterable) else (scenarios,)
+    if not all(hasattr(one, "story") for one in told):
+        raise ScenarioError(
+            f"the scenarios are {scenarios!r}; expected a list of at least two, each made with tempo.Scenario."
+        )
+    return told
+
+
 def _prior(
     scenarios: Sequence[Scenario], prior: Sequence[float] | Mapping[str, float] | None
 ) -> pd.Series:
     names = [scenario.name for scenario in scenarios]
     if len(names) < 2:
-        raise ScenarioError(f"got {len(names)} scenario; weighing takes at least two.")
+        raise ScenarioError(
+            f"got {counted(len(names), 'scenario')}; weighing takes at least two. Add the one that you would believe "
+            "otherwise, such as a continuation."
+        )
     if len(set(names)) < len(names):
         raise ScenarioError(
             f"scenarios share a name ({', '.join(names)}). Give each its own name=."
@@ -258,7 +280,12 @@ def _prior(
             )
         values = [float(prior[name]) for name in names]
     else:
-        values = [float(value) for value in prior]
+        try:
+            values = [float(value) for value in prior]
+        except (TypeError, ValueError) as error:
+            raise ScenarioError(
+                f"prior is {prior!r}; expected one probability for each scenario, such as [0.7, 0.3]."
+            ) from error
     proper = all(value > 0 for value in values) and abs(sum(values) - 1) <= 1e-6
     if len(values) != len(names) or not proper:
         raise ScenarioError(
@@ -381,10 +408,17 @@ def _delay(
     return ReportingDelay.within(*duration_interval(delay))
 
 
-def _curves(delay: ReportingDelay | None, counts: Counts) -> Floats | None:
+def _curves(
+    delay: ReportingDelay | None, counts: Counts, past: Incidents | Counts | pd.Series
+) -> Floats | None:
     if delay is None:
         return None
-    age = np.asarray((counts.end - DAY - counts.bin_starts) / DAY, dtype=int)
+    last = counts.end - DAY  # on which reports were taken in
+    if isinstance(past, Incidents) and past.cutoff is None and "reported_at" in past.table:
+        latest = past.table["reported_at"].max()
+        if pd.notna(latest):  # a record that was not cut holds what was reported after its last day
+            last = max(last, latest.normalize())
+    age = np.asarray((last - counts.bin_starts) / DAY, dtype=int)
     curves = delay.reported_share(age)
     return np.where(curves > _LATE, 1.0, curves)
 
@@ -465,17 +499,19 @@ def _notes(
                 "record."
             )
         notes += question.delay.notes
+    worth = np.exp(judged.log_share)
+    events = float(worth @ judged.values.sum(axis=1))
     if record.by_kind is not None and judged.by_kind is not None:
-        unknown = counts.events - float(np.exp(judged.log_share) @ judged.by_kind.sum(axis=(1, 2)))
+        unknown = events - float(worth @ judged.by_kind.sum(axis=(1, 2)))
         if unknown >= 0.5:
             notes.append(
                 f"{counted(unknown, counts.label)} of unknown kind judged by number alone."
             )
     if judged.deadly is not None and judged.harmless is not None:
-        known = float(np.exp(judged.log_share) @ (judged.deadly + judged.harmless).sum(axis=1))
-        if counts.events - known >= 0.5:
+        known = float(worth @ (judged.deadly + judged.harmless).sum(axis=1))
+        if events - known >= 0.5:
             notes.append(
-                f"Whether anybody died is unknown for {counted(counts.events - known, counts.label)}, which judged by "
-                "number alone."
+                f"Whether anybody died is unknown for {counted(events - known, counts.label)}, which judged by number "
+                "alone."
             )
     return tuple(notes)

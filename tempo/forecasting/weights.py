@@ -22,7 +22,7 @@ from tempo.forecasting.odds_words import odds_sentence, unexplained, words_table
 from tempo.forecasting.outlook import Outlook, TollFit, paths_array
 from tempo.forecasting.scenario_paths import MarksSeen, Paths, joined_paths
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.watching import chance_table, decision_table, silent, threshold_table
 from tempo.randomness import RNGLike, resolve
 
@@ -198,8 +198,8 @@ class Weights:
             Indexed by what was ``varied`` and ``to`` what. Columns are pairs: ``("prior", scenario)``,
             ``("probability", scenario)``, ``("answer", "leading")`` and ``("answer", "changed")``: whether another
             scenario leads than in the answer itself. The last rows of the prior say which prior makes a scenario an
-            even bet: who believes in it more than that sees it ahead. A first day that comes earlier than that of
-            the answer uses days twice which have set an earlier rate already.
+            even bet: who believes in it more than that sees it ahead. For each first day, stories learn again what
+            they learned, from the days before it alone.
         """
         starts = self.counts.bin_starts
         dates = (
@@ -308,13 +308,15 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by ``days`` and the scenario that the number ``lifts``: ``by`` (last day), ``attacks`` (in words),
-            ``least`` and ``most``, ``chance under`` each scenario and under ``any`` (the mixture). It judges by the
-            number at the end of the horizon alone.
+            ``least`` and ``most`` of them, ``chance under`` each scenario and under ``any`` (the mixture). It judges by
+            the number at the end of the horizon alone.
         """
         if not 0 < threshold < 1:
             raise OptionError(
                 f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
             )
+        if isinstance(horizons, str) or not horizons:
+            raise OptionError(f"horizons is {horizons!r}; expected a list such as ['30D', '60D'].")
         tables = {days_of(horizon): self.indicators(horizon) for horizon in horizons}
         return threshold_table(tables, list(self.prior.index), self._end, threshold)
 
@@ -412,6 +414,7 @@ class Weights:
         dict of str to Outlook
             By scenario name; with deaths where the scenario, or ``lethality``, says how many die.
         """
+        check_draws(draws)
         return {
             account.scenario.name: self._outlook(
                 account.scenario.name,
@@ -551,6 +554,7 @@ class Weights:
         return table
 
     def _shared_out(self, draws: int) -> dict[int, int]:
+        check_draws(draws)
         exact = self.probabilities.to_numpy() * draws
         shares = np.floor(exact).astype(int)
         for index in np.argsort(shares - exact, kind="stable")[: draws - int(shares.sum())]:

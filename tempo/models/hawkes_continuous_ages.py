@@ -10,7 +10,7 @@ multiplications as there are attacks times nodes.
     gamma       h_b ~ x_b^(shape - 1) exp(-shape x_b / mean)
     histogram   h_b free; phi_b is 1 between two edges
 
-For power and gamma ``phi_b`` interpolates over six nodes, 32 of which make a factor of ten in age: the density differs
+For power and gamma ``phi_b`` interpolates over six nodes, 36 of which make a factor of ten in age: the density differs
 from the one that is meant by less than 1e-6 of its peak (gamma shapes up to 5; a test holds it to that), and it is
 normalised as it is used, so that branching ratio and integral are exact. Ages below the first node count as that node.
 """
@@ -39,7 +39,7 @@ __all__ = [
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
-NODES_PER_DECADE = 32
+NODES_PER_DECADE = 36
 STENCIL = 6
 POWER, GAMMA, HISTOGRAM = 2, 3, 4
 _DENOMINATORS = (-120.0, 24.0, -12.0, 12.0, -24.0, 120.0)

@@ -15,7 +15,7 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_shapes as shapes
-from tempo.models.hawkes_continuous_ages import age_grid
+from tempo.models.hawkes_continuous_ages import NODES_PER_DECADE, age_grid
 from tempo.models.hawkes_continuous_engine import TimedEngine, TimedRealisation
 from tempo.models.hawkes_continuous_layout import TimedLayout
 from tempo.models.hawkes_general_data import LONGEST_LEAD
@@ -89,7 +89,7 @@ def obstacle(
 def _numbers(model: Hawkes, data: Sequence[Incidents]) -> int:
     levels = len(model.lag_edges)
     if model.kernel != "histogram":
-        levels = 32 * math.ceil(math.log10(model.longest_lag_days / SHORTEST_DAYS))
+        levels = NODES_PER_DECADE * math.ceil(math.log10(model.longest_lag_days / SHORTEST_DAYS))
     classes = 1
     if model.mark is not None:
         every = [item.table[model.mark] for item in data if model.mark in item.table.columns]

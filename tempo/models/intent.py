@@ -266,8 +266,10 @@ class Intent:
         categories, names = [], []
         for column in self.categories:
             codes, values = read_groups(incidents, column)
-            if UNKNOWN in values:
-                codes = np.where(codes == values.index(UNKNOWN), -1, codes)
+            if UNKNOWN in values:  # no level of its own: it would take a share of the prior
+                gone = values.index(UNKNOWN)
+                codes = np.where(codes == gone, -1, codes - (codes > gone))
+                values = values[:gone] + values[gone + 1 :]
             categories.append(codes)
             names.append(values)
         outcomes = []

@@ -19,7 +19,7 @@ from tempo.briefing import page, pdf, wording
 from tempo.briefing.analysis import analyse
 from tempo.briefing.charts import draw_charts
 from tempo.briefing.findings import find
-from tempo.briefing.layout import Table
+from tempo.briefing.layout import Section, Table
 from tempo.briefing.wording import term, whole_percent
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import percent
@@ -582,3 +582,19 @@ def test_doubtful_dates_are_counted():
     text = find(results, question="?").text()
     assert "Dates known only to an interval: 10 of 30." in text
     assert "33 % of the events lack an exact day." in text
+
+
+@pytest.mark.parametrize("lines", [1, 8, 16, 24, 32, 40, 60])
+def test_the_part_that_begins_a_page_settles_wherever_the_first_part_ends(findings, lines):
+    short = dataclasses.replace(
+        findings,
+        judgements=findings.judgements[:1],
+        sections=(
+            Section("First", ("word " * 8,) * lines),
+            Section("Alternatives", ("After the break.",), new_page=True),
+        ),
+    )
+    made = page.typeset(short)[0]  # refuses a page that does not settle
+    pages = [words_of(made, number) for number in range(len(read(made).pages))]
+    assert sum("After the break." in text for text in pages) == 1
+    assert "After the break." in pages[-1]

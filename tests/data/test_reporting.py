@@ -121,6 +121,19 @@ def test_doubts_stand_on_the_result():
     assert any("before they happened" in note for note in found.notes)
 
 
+def test_one_old_report_does_not_hide_all_others():
+    """Only the first attack was old enough to be reported after 295 days, so that it alone says how many are."""
+    table = pd.DataFrame({"date_start": pd.date_range("2020-01-02", periods=30, freq="10D")})
+    delay = np.tile([2, 3, 5, 1, 4], 6)
+    delay[0] = 295
+    table["reported_at"] = table["date_start"] + pd.to_timedelta(delay, unit="D")
+    found = reporting_delay(Incidents(table, ("2020-01-01", "2020-11-01")))
+    assert found.share[10] == pytest.approx(0.25)  # Jeffreys prior, and one attack of one
+    low, high = np.quantile(found.curves[:, 10], [0.05, 0.95])
+    assert 0 < low < 0.05 < 0.3 < high < 1
+    assert any("295 days" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("ends", [(0, 3), (5, 2), (2, 10_000), (float("nan"), 3)])
 def test_delays_that_cannot_be(ends):
     with pytest.raises(OptionError, match="days"):
@@ -136,3 +149,15 @@ def test_nothing_to_learn_from():
         reporting_delay(Incidents(table, ("2020-01-01", "2020-03-01")), as_of="2020-02-01")
     with pytest.raises(OptionError, match="draws"):
         reporting_delay(Incidents(table, ("2020-01-01", "2020-03-01")), draws=0)
+
+
+def test_a_date_beyond_the_cut_is_refused() -> None:
+    table = pd.DataFrame(
+        {
+            "date_start": pd.date_range("2020-01-01", periods=60),
+            "reported_at": pd.date_range("2020-01-03", periods=60),
+        }
+    )
+    cut = Incidents(table, ("2020-01-01", "2020-03-01")).before("2020-02-15")
+    with pytest.raises(DataError, match="not in them"):
+        reporting_delay(cut, as_of="2030-01-01")

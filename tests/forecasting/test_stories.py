@@ -475,3 +475,16 @@ def test_a_fit_up_to_the_present_is_judged_by_nothing():
     assert tempo.weigh(PAST, [jump, early], rng=1).since == pd.Timestamp("2020-03-20")
     with pytest.raises(ScenarioError, match="has used the days before"):
         tempo.weigh(PAST, [jump, early], since="2020-03-11", rng=1)
+
+
+def test_a_story_that_ends_sets_off_nothing_more():
+    phases = [
+        Phase.of("a", "2-3 a week", branching=(0.3, 0.6)),
+        Phase.of("b", "1-2 a week", onset="2020-02-01", duration="up to 2 weeks", then="end"),
+    ]
+    story = Scenario.of_phases("x", phases, half_life="3-6 days")
+    days = pd.date_range("2020-01-25", periods=60)
+    found = story.story(story.draw(8, np.random.default_rng(1)), days)
+    assert (found.branching[:, :7] > 0).all()
+    assert not found.branching[:, -30:].any()
+    assert not found.rate[:, -30:].any()

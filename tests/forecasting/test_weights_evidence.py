@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from tempo.data.counts import as_counts
+from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.window import Window
 from tempo.errors import ScenarioError
@@ -17,6 +17,8 @@ from tempo.forecasting.day_effect import bunching, day_effect
 from tempo.forecasting.evidence import account_of
 from tempo.forecasting.free_rate import HAZARDS, MEANS, SHAPE, _filtered, free_evidence
 from tempo.forecasting.judged import record_of
+from tempo.forecasting.odds_checks import check_table
+from tempo.forecasting.phases import Phase
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.stories import Story
 from tempo.forecasting.weighing import weigh
@@ -519,3 +521,76 @@ def test_uncertain_dates_are_averaged_over_as_they_were_drawn():
             logs.append(account_of(story, judged, np.random.default_rng(1)).log_evidence[-1])
         expected = special.logsumexp(logs) - np.log(15)
         assert weights.log_evidence[story.name] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_date_that_may_lie_before_the_days_that_judge_is_no_way_out():
+    """An attack that came before them with a chance of 1 in 10 judges nearly as one that certainly did not."""
+    later = pd.to_datetime(["2020-12-31", "2021-01-20", "2021-01-25"])
+    dates = [*pd.date_range("2020-01-05", "2020-12-25", freq="60D"), *later]
+    table = pd.DataFrame({"date_start": dates, "date_end": dates, "date_precision": "day"})
+    table.loc[table["date_start"] == "2020-12-31", ["date_end", "date_precision"]] = [
+        pd.Timestamp("2021-01-09"),
+        "month",
+    ]
+    past = Incidents(table, ("2020-01-01", "2021-02-01"))
+    slow, fast = (
+        Scenario.every("1-2 months", name="slow"),
+        Scenario.every("3-6 days", name="fast"),
+    )
+    weights = weigh(past, [slow, fast], since="2021-01-01", imputations=200, rng=1)
+    days, sure = 31.0, 6  # days that judge; attacks of 2020
+    dates_rng, _ = np.random.default_rng(1).spawn(2)
+    record = record_of(past, (), tolls=False, imputations=200, rng=dates_rng)
+    early = np.mean([one["2021-01-01":].sum() == 2 for one in record.series])
+    assert 0.03 < early < 0.2
+    base = (sure + early + 0.5) / 366
+
+    def evidence(scenario, events):
+        a, b = scenario.steady.shape, scenario.steady.rate_days
+        rising = special.gammaln(a + events) - special.gammaln(a)
+        return rising + a * np.log(b) - (a + events) * np.log(b + days)
+
+    odds = [
+        early * base * np.exp(evidence(one, 2)) + (1 - early) * np.exp(evidence(one, 3))
+        for one in (slow, fast)
+    ]
+    assert weights.probabilities["slow"] == pytest.approx(odds[0] / sum(odds), abs=1e-6)
+
+
+def test_a_steady_rate_is_updated_however_far_the_data_lie_in_its_tail():
+    """The posterior of a Gamma rate is known; no float near 1 stands for so high a quantile of the prior."""
+    past = as_counts(pd.Series(2, index=pd.date_range(START, periods=60)))
+    low = Scenario.every("2-3 months", name="low")
+    weights = weigh(past, [low, Scenario.every("1-3 a day", name="high")], rng=1)
+    exact = (low.steady.shape + 120) / (low.steady.rate_days + 60)
+    chances = weights.chances("30D")["low"]
+    assert (chances * chances.index).sum() / 30 == pytest.approx(exact, rel=5e-3)
+
+
+def test_no_day_that_judges_leaves_the_draws_of_dates_as_they_were():
+    rng = np.random.default_rng(2)
+    past = marked(rng, uncertain=1)
+    stories = [told("a", rng, 60, branching=True), Scenario.every("1-3 days", name="c")]
+    weights = weigh(past, stories, since=START + pd.Timedelta("60D"), imputations=40, rng=3)
+    shares = np.exp(weights._judged.log_share)
+    assert len(shares) > 1
+    np.testing.assert_allclose(
+        weights._accounts[0].series_weights, np.tile(shares, (8192, 1)), rtol=1e-12
+    )
+
+
+def test_attacks_that_nobody_saw_set_off_others_in_the_check_too():
+    days = pd.date_range(START, periods=200)
+    past = Counts.build(
+        np.ones(200), days, np.full(200, 0.5), freq="1D", window=None, label="attack", rule="all"
+    )
+    story = Scenario.of_phases(
+        "x", [Phase.of("a", (0.49, 0.51), branching=(0.49, 0.51))], half_life=(1.0, 1.1)
+    )
+    judged = record_of(past, (), tolls=False, imputations=1, rng=np.random.default_rng(1)).judged(
+        START, None, None
+    )
+    account = account_of(story, judged, np.random.default_rng(2))
+    table = check_table([account], judged, 0.95, np.random.default_rng(3))
+    # Half of 200 days at 0.5 / (1 - 0.5) attacks a day; 67 where only the attacks that were seen set off others.
+    assert 0.5 * (table["low"].iloc[0] + table["high"].iloc[0]) == pytest.approx(99, abs=6)

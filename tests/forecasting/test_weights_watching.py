@@ -13,6 +13,7 @@ from scipy import special, stats
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.reporting import ReportingDelay
+from tempo.data.window import DAY
 from tempo.errors import FewEventsWarning, OptionError, ScenarioError, UndecidedRowsWarning
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.odds_words import words_table
@@ -521,3 +522,35 @@ def test_late_reports_are_no_lull_and_the_odds_stay_calibrated():
     assert abs((true - stated).sum()) < 3.5 * noise
     assert np.mean(ignored[true == 0]) > np.mean(stated[true == 0]) + 0.2
     assert np.mean((stated - true) ** 2) < np.mean((ignored - true) ** 2)
+
+
+def test_where_two_pass_a_low_threshold_the_more_probable_one_wins():
+    three = [RARE, OFTEN, Scenario.every("1-2 months", name="middle")]
+    past = attacks([5, 30, 62])
+    weights = weigh(past, three, prior=[0.36, 0.4, 0.24], since=past.index[-1] + DAY, rng=1)
+    found = weights.time_to_decision(threshold=0.35, horizon="10D", futures=10)
+    assert found["rightly"].round(9).to_dict() == {"rare": 0, "often": 1, "middle": 0, "any": 0.4}
+
+
+def test_a_record_that_holds_later_reports_is_not_short_of_them():
+    days = pd.date_range("2020-01-01", periods=60)
+    table = pd.DataFrame({"date_start": days, "reported_at": days + pd.Timedelta("9D")})
+    whole = Incidents(table, ("2020-01-01", "2020-03-01"))
+    options = {"delay": "2-14 days", "rng": 1}
+    two = [Scenario.every("1-2 days", name="a"), Scenario.every("3-6 days", name="b")]
+    share = ReportingDelay.within(2, 14).reported_share([9])[0, 0]
+    assert weigh(whole, two, **options)._judged.exposure[0, -1] == pytest.approx(share)
+    cut = weigh(whole.before("2020-03-01"), two, **options)
+    assert cut._judged.exposure[0, -1] < 0.01
+
+
+def test_few_and_many_may_lift_a_scenario_that_those_between_do_not():
+    wide, narrow = (
+        Scenario.every("1-60 days", name="wide"),
+        Scenario.every("9-11 days", name="narrow"),
+    )
+    past = attacks([])
+    weights = weigh(past, [wide, narrow], since=past.index[-1] + DAY, rng=1)
+    row = weights.thresholds(0.9, ("60D",)).loc[(60, "wide")]
+    assert (row["attacks"], row["least"]) == ("none, 14 or more", 0)
+    assert row["chance under narrow"] < 0.01

@@ -232,6 +232,25 @@ def test_unknown_values_say_nothing() -> None:
     assert fit.attacks["probability"].iloc[-1] == pytest.approx(float(fit.share()), abs=1e-3)
 
 
+def test_a_weapon_that_is_not_known_is_no_weapon_of_its_own() -> None:
+    """As a level it took a share of the prior in both classes, and one blank cost two classes a factor of 15."""
+    table = pd.DataFrame(
+        {
+            "date_start": pd.date_range("2020-01-01", periods=60),
+            "kind": "rocket",
+            "munitions": [2.0, 1.0, 12.0] * 20,
+            "killed": [0, 0, 1, 0, 0, 0] * 10,
+        }
+    )
+    model, window = tempo.Intent(outcomes=("killed",)), ("2020-01-01", "2020-03-01")
+    known = model.fit(tempo.Incidents(table, window), rng=7, draws=200)
+    table.loc[3, "kind"] = None
+    blank = model.fit(tempo.Incidents(table, window), rng=7, draws=200)
+    assert blank.attacks["kind"].iloc[3] == "unknown"
+    pd.testing.assert_series_equal(blank.log_evidence, known.log_evidence)
+    assert blank.classes().loc["kind: rocket"].to_numpy() == pytest.approx(np.ones(6))
+
+
 def test_few_attacks_are_the_prior() -> None:
     table = pd.DataFrame({"date_start": ["2020-01-01"], "munitions": [np.nan], "killed": [np.nan]})
     incidents = tempo.Incidents(table, ("2020-01-01", "2020-02-01"))

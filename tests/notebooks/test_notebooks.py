@@ -93,7 +93,7 @@ def test_the_march_2020_question(
 ) -> None:
     said = "\n".join(_texts(pair[1]))
     prose = "\n".join(c.source for c in pair[1].cells if c.cell_type == "markdown")
-    if "Camp Taji" not in prose:
+    if "One strike every two months" not in prose:
         return  # another notebook, with tests of its own
     # what the text around the cells relies on
     assert "4 heavy strikes; 10 more rows cannot be decided" in said
@@ -180,7 +180,9 @@ def test_three_stories_weighed(
     assert re.search(r"^now, with all days +0\.50 +0\.35 +0\.15$", said, re.MULTILINE)
     assert "explained: True" in said
     assert "None of your scenarios explains this" in said
-    assert re.search(r"^2020-03-15 +0\.21 +0\.57 +0\.21 +0\.7\d +0\.8\d +0$", said, re.MULTILINE)
+    # the odds after the second salvo and at the end of June; what came in the 30 days after each
+    assert re.search(r"^2020-03-15 +0\.21 +0\.57 +0\.21 +0\.7\d *$", said, re.MULTILINE)
+    assert re.search(r"^2020-03-15 +0\.8\d +0 *$", said, re.MULTILINE)
     assert re.search(r"^2020-07-01 +0\.63 +0\.06 +0\.30 ", said, re.MULTILINE)
     # how the forecast did: what came, and that the escalation gave it least
     for rule, came in (

@@ -1,0 +1,124 @@
+"""What a first-time user gets wrong: each mistake is answered with a tempo error that says what to do."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import tempo
+from tempo.errors import DataError, FitError, OptionError, ScenarioError
+
+DAYS = pd.date_range("2020-01-01", periods=120, freq="1D")
+PAST = pd.Series([int(day % 10 == 5) for day in range(120)], index=DAYS)
+RARE = tempo.Scenario.every("1-2 months", name="rare")
+OFTEN = tempo.Scenario.every("1-2 weeks", name="often")
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return tempo.weigh(PAST, [RARE, OFTEN], rng=7)
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 3, "two\nlines", "two\u2028lines"])
+def test_a_scenario_needs_a_name_on_one_line(name):
+    with pytest.raises(ScenarioError, match="a name on one line"):
+        tempo.Scenario.every("2-3 months", name=name)
+
+
+@pytest.mark.parametrize("name", ["تصعيد", "نیم\u200cفاصله", "<b> $x$ #y"])
+def test_a_name_may_be_in_any_script_and_hold_any_sign(name):
+    assert tempo.Scenario.every("2-3 months", name=name).name == name
+
+
+@pytest.mark.parametrize("prob", [None, "90", 0, 1, 90, float("nan")])
+def test_an_interval_needs_a_probability(prob):
+    with pytest.raises(ScenarioError, match="prob is"):
+        tempo.Scenario.every("2-3 months", name="x", prob=prob)
+
+
+@pytest.mark.parametrize("scenarios", [None, "ab", RARE, [RARE, None], [RARE]])
+def test_weighing_needs_two_scenarios(scenarios):
+    with pytest.raises(ScenarioError, match="at least two"):
+        tempo.weigh(PAST, scenarios)
+
+
+@pytest.mark.parametrize("prior", ["ab", 0.7, [None, 1.0]])
+def test_a_prior_is_a_list_of_numbers(prior):
+    with pytest.raises(ScenarioError, match="one probability for each"):
+        tempo.weigh(PAST, [RARE, OFTEN], prior)
+
+
+@pytest.mark.parametrize("draws", [0, -1, 2.5, None])
+def test_draws_are_a_whole_number_everywhere(weights, draws):
+    fit = tempo.ConstantRate().fit(PAST)
+    for ask in (
+        lambda: weights.outlook(draws=draws),
+        lambda: weights.outlooks(draws=draws),
+        lambda: tempo.impact(weights, tempo.StandDown("10-30 %", "5-30 days"), draws=draws),
+        lambda: RARE.preview("10D", draws=draws),
+        lambda: tempo.forecast(fit, "10D", draws=draws),
+    ):
+        with pytest.raises(OptionError, match="draws is"):
+            ask()
+
+
+def test_a_wrong_type_is_answered_with_what_was_expected(weights):
+    lost = tempo.impact(weights, tempo.StandDown("10-30 %", "5-30 days"), draws=200, rng=7)
+    with pytest.raises(OptionError, match="threshold is '90D'"):
+        weights.time_to_decision("90D")
+    for horizons in ("30D", []):
+        with pytest.raises(OptionError, match=r"\['30D', '60D'\]"):
+            weights.thresholds(horizons=horizons)
+    with pytest.raises(OptionError, match="whole number from 0 up"):
+        lost.probability(lost_days="20")
+    with pytest.raises(OptionError, match="share of days"):
+        tempo.impact(weights, tempo.StandDown("10-30 %", "5-30 days"), share="a quarter")
+    with pytest.raises(OptionError, match=r"0\.5 halves"):
+        tempo.intervene(tempo.ConstantRate().fit(PAST), baseline="half")
+    with pytest.raises(OptionError, match=r"tempo\.Lethality"):
+        weights.outlook("10D", draws=100, rng=7).with_deaths(None)
+    with pytest.raises(DataError, match="DataFrame"):
+        tempo.Pauses.from_table(None, cause="x")
+    with pytest.raises(DataError, match=r"tempo\.Incidents"):
+        tempo.reporting_delay(None)
+    with pytest.raises(OptionError, match=r"tempo\.plot_severity"):
+        tempo.plot_deadliness(3)
+
+
+def test_operations_that_never_happened_have_no_response():
+    weeks = pd.date_range("2019-01-07", periods=60, freq="7D")
+    attacks = pd.Series(0, index=pd.date_range("2019-01-07", periods=420, freq="1D"))
+    attacks.iloc[::9] = 1
+    with pytest.raises(FitError, match="no operation was counted"):
+        tempo.DoseResponse(lags=2).fit(pd.Series(0, index=weeks), attacks, rng=7)
+
+
+def test_files_of_scenarios_say_what_is_wrong(tmp_path):
+    with pytest.raises(ScenarioError, match="no folder"):
+        tempo.write_scenarios(tmp_path / "none" / "one.json", [RARE])
+    with pytest.raises(ScenarioError, match="from a list"):
+        tempo.write_scenarios(tmp_path / "one.json", RARE)
+    with pytest.raises(ScenarioError, match="prior of 'rare'"):
+        tempo.write_scenarios(tmp_path / "one.json", [RARE], ["a"])
+    for prior in ('"a"', "nan", "-0.1", "true"):
+        file = tmp_path / "one.toml"
+        file.write_text(f'[[scenario]]\nname = "x"\nevery = "2-3 months"\nprior = {prior}\n')
+        with pytest.raises(ScenarioError, match="prior of 'x'"):
+            tempo.read_scenarios(file)
+    file.write_text('[[scenario]]\nname = "x"\nphases = 3\n')
+    with pytest.raises(ScenarioError, match="list of tables"):
+        tempo.read_scenarios(file)
+
+
+def test_one_day_is_a_day(weights):
+    assert "1 day holds" in RARE.preview("1D").sentence()
+    assert "in the 1 day from" in weights.outlook("1D", draws=100, rng=7).describe()
+    assert "up to 1 day" in tempo.Scenario.escalation(PAST, duration="up to 1 day").describe()
+
+
+def test_more_attacks_than_memory_holds_are_refused() -> None:
+    days = pd.date_range("2020-01-01", periods=90)
+    counts = pd.Series([0, 10**6, 10**9] * 30, index=days)
+    stories = [tempo.Scenario.every(f"{n} a day", name=n) for n in ("1-2", "3-9")]
+    with pytest.raises(ScenarioError, match="at most"):
+        tempo.weigh(counts, stories, rng=1)
