@@ -44,13 +44,14 @@ def _texts(notebook: nbformat.NotebookNode) -> list[str]:
     found = []
     for cell in notebook.cells:
         if _runs(cell):
-            parts = []
+            warned, parts = [], []
             for output in cell.outputs:
                 if output.output_type == "stream":
-                    parts.append(output.text)
+                    (warned if output.name == "stderr" else parts).append(output.text)
                 elif "image/png" not in output.data:
                     parts.append(output.data["text/plain"])
-            found.append("\n".join(parts).strip())
+            # Warnings and what is printed come through two pipes, in either order.
+            found.append("\n".join([*warned, *parts]).strip())
     return found
 
 
@@ -120,14 +121,14 @@ def test_when_did_the_tempo_change(
     assert "decided: False" in said
     assert "P(contagion) = 0.99, P(the baseline changed) = 0.54" in said
     assert "for a change that it dates to 2019-10-30" in said
-    assert "17 November to 03 December 2019" in said
+    assert "16 November to 03 December 2019" in said
     assert re.search(r"^2020-07-21 +0\.3\d +0\.9\d$", said, re.MULTILINE)
     assert re.search(r"^only how often \(attacks\) +0\.5\d$", said, re.MULTILINE)
     if not DATA.is_dir():
         return
     # the two busy stretches of Iraq 2003-2018 by events, and 2014-17 by deaths
     assert "7,074 events in the window" in said
-    assert re.search(r"^4 +2008-06-01 2008-04-01 2008-08-01 ", said, re.MULTILINE)
+    assert re.search(r"^4 +2008-06-01 2007-12-01 2008-11-01 ", said, re.MULTILINE)
     assert re.search(r"^6 +2013-05-01 2013-05-01 2013-05-01 ", said, re.MULTILINE)
     assert re.search(r"^7 +2017-08-01 2017-07-01 2017-09-01 ", said, re.MULTILINE)
     assert re.search(r"^6 +2014-06-01 2014-04-01 2014-06-01 ", said, re.MULTILINE)
@@ -141,7 +142,7 @@ def test_do_attacks_trigger_attacks(
 ) -> None:
     said = "\n".join(_texts(pair[1]))
     prose = "\n".join(c.source for c in pair[1].cells if c.cell_type == "markdown")
-    if "Do attacks trigger attacks?" not in prose:
+    if not prose.startswith("# Do attacks trigger attacks?"):
         return
     # what the text around the cells relies on
     assert re.search(r"^branching_ratio +0\.7[3-7] +0\.1\d +0\.5\d +0\.9\d$", said, re.MULTILINE)
