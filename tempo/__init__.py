@@ -49,6 +49,7 @@ _HOME = {
     "plot_deadliness": "tempo.figures",
     "plot_forecast": "tempo.figures",
     "plot_impact": "tempo.figures",
+    "plot_indicators": "tempo.figures",
     "plot_intensity": "tempo.figures",
     "plot_intent": "tempo.figures",
     "plot_n_changes": "tempo.figures",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from tempo.figures import plot_deadliness as plot_deadliness
     from tempo.figures import plot_forecast as plot_forecast
     from tempo.figures import plot_impact as plot_impact
+    from tempo.figures import plot_indicators as plot_indicators
     from tempo.figures import plot_intensity as plot_intensity
     from tempo.figures import plot_intent as plot_intent
     from tempo.figures import plot_n_changes as plot_n_changes

@@ -156,6 +156,11 @@ class Pauses:
                 f"{counted(int((~fits).sum()), 'account')} of pauses with other causes or of another scope were left "
                 "out."
             )
+        if not fits.any() and len(rows):
+            known = "; ".join(dict.fromkeys(str(said) for said in rows["cause"]))
+            notes.append(
+                f"No cause holds the words {cause!r} with that scope; those stated are: {known}."
+            )
         kept = rows[fits].sort_values("start_from", kind="stable")
         items = tuple(_joined(group, as_of) for group in _groups(kept))
         if as_of is None and any(math.isinf(pause.longest_days) for pause in items):

@@ -202,6 +202,7 @@ class IntentFit:
         pandas.DataFrame
             Rows ``before`` and ``from``: ``attacks``, ``share, low, high``. ``attrs["higher"]`` is the probability
             that the later share is the higher one, beforehand one half. A different share is no proof of a decision.
+            Attacks are classified as if the share never changed, so that a difference is understated.
 
         Raises
         ------

@@ -48,6 +48,7 @@ PUBLIC = [
     "plot_deadliness",
     "plot_forecast",
     "plot_impact",
+    "plot_indicators",
     "plot_intensity",
     "plot_intent",
     "plot_n_changes",
