@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.window import DAY, DateLike, as_date
+from tempo.data.window import DAY, DateLike
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_shapes as shapes
 from tempo.models.hawkes_continuous_ages import NODES_PER_DECADE, age_grid
 from tempo.models.hawkes_continuous_engine import TimedEngine, TimedRealisation
 from tempo.models.hawkes_continuous_layout import TimedLayout
-from tempo.models.hawkes_general_data import LONGEST_LEAD
+from tempo.models.hawkes_general_data import LONGEST_LEAD, days_ahead, marks_of
 from tempo.models.hawkes_general_engine import Future
 from tempo.models.hawkes_terms import BaselineTerms
 from tempo.models.hawkes_timestamps import TimestampEngine
@@ -222,15 +222,7 @@ def blank_timed_engine(
     TimedEngine
         Its past is one day without attacks.
     """
-    if model.mark is not None:
-        raise OptionError(
-            f"mark={model.mark!r}: how marks are spread is not part of the model, so that it cannot be simulated from "
-            "parameters alone. Fit it first; fit.simulate draws marks from those seen."
-        )
-    index = pd.date_range(as_date(start), periods=n_days, freq="1D")
-    terms, columns = BaselineTerms.learn(
-        model.baseline, model.baseline_steps, [index], 1.0, [covariates]
-    )
+    index, terms, columns = days_ahead(model, n_days, start, covariates)
     names = tuple(inputs or {})
     nothing = np.empty(0)
     part = TimedRealisation(
@@ -239,7 +231,7 @@ def blank_timed_engine(
         inputs=np.zeros((len(names), 1)),
         mark_bins=np.empty(0, dtype=np.int64),
         mark_values=nothing,
-        columns=np.zeros((1, columns[0].shape[1])),
+        columns=np.zeros((1, columns.shape[1])),
         times=nothing,
         sources=(nothing,) * (1 + len(names)),
         marks=nothing,
@@ -302,19 +294,7 @@ def _times(model: Hawkes, data: Incidents, start: pd.Timestamp) -> tuple[Floats,
     """Give times in days from ``start``, rising, and ``log(1 + mark)`` of each, NaN where it is unknown."""
     times = np.asarray((data.table["date_start"] - start) / DAY, dtype=np.float64)
     order = np.argsort(times, kind="stable")
-    marks = np.full(len(times), math.nan)
-    if model.mark is not None:
-        if model.mark not in data.table.columns:
-            raise OptionError(f"the incidents have no column {model.mark!r} to be the mark.")
-        column = data.table[model.mark]
-        marks = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=math.nan)
-        wrong = (np.isnan(marks) & column.notna().to_numpy()) | (marks < 0) | np.isinf(marks)
-        if wrong.any():
-            first = ", ".join(f"row {i}: {value!r}" for i, value in column[wrong].head(5).items())
-            raise DataError(
-                f"{int(wrong.sum())} values of the mark {model.mark!r} are not numbers of 0 or more (first: {first}). "
-                "A mark is a size, such as 'killed' or 'munitions'; blank means unknown."
-            )
+    marks = np.full(len(times), math.nan) if model.mark is None else marks_of(model.mark, data)
     ordered: Floats = times[order]
     return ordered, np.log1p(marks[order])
 

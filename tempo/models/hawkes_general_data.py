@@ -24,7 +24,7 @@ from tempo.models.inputs import imputed_series
 if TYPE_CHECKING:
     from tempo.models.hawkes import Hawkes
 
-__all__ = ["blank_engine", "general_engines", "layout_of"]
+__all__ = ["blank_engine", "days_ahead", "general_engines", "layout_of", "marks_of"]
 
 type Floats = NDArray[np.float64]
 type Data = Incidents | pd.Series
@@ -174,6 +174,88 @@ def general_engines(
     return engines, [*notes, *_notes(model, engines[0])]
 
 
+def marks_of(mark: str, data: Data) -> Floats:
+    """Give the mark of each incident, as the column has it.
+
+    Parameters
+    ----------
+    mark : str
+        Column of the incidents.
+    data : Incidents
+        Counts are refused: they have none.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN where it is unknown.
+
+    Raises
+    ------
+    OptionError
+        If there is no such column.
+    DataError
+        If a value is no number of 0 or more.
+    """
+    if not isinstance(data, Incidents):
+        raise OptionError(
+            f"mark={mark!r} needs the mark of each incident, and counts have none. Pass Incidents."
+        )
+    if mark not in data.table.columns:
+        raise OptionError(f"the incidents have no column {mark!r} to be the mark.")
+    column = data.table[mark]
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    wrong = (np.isnan(values) & column.notna().to_numpy()) | (values < 0) | np.isinf(values)
+    if wrong.any():
+        first = ", ".join(f"row {row}: {value!r}" for row, value in column[wrong].head(5).items())
+        raise DataError(
+            f"{int(wrong.sum())} values of the mark {mark!r} are not numbers of 0 or more (first: {first}). A mark is "
+            "a size, such as 'killed' or 'munitions'; blank means unknown."
+        )
+    return values
+
+
+def days_ahead(
+    model: Hawkes, n_days: int, start: DateLike, covariates: pd.DataFrame | None
+) -> tuple[pd.DatetimeIndex, BaselineTerms, Floats]:
+    """Learn the baseline of days to come, from nothing but what is known of them.
+
+    Parameters
+    ----------
+    model : Hawkes
+        The specification.
+    n_days : int
+        How many.
+    start : date
+        The first of them.
+    covariates : DataFrame or None
+        What is known of them.
+
+    Returns
+    -------
+    index : DatetimeIndex
+        The days.
+    terms : BaselineTerms
+        The recipe of the baseline.
+    columns : ndarray, shape (n_days, q)
+        Its columns.
+
+    Raises
+    ------
+    OptionError
+        If the model has marks, whose distribution it does not hold.
+    """
+    if model.mark is not None:
+        raise OptionError(
+            f"mark={model.mark!r}: how marks are spread is not part of the model, so that it cannot be simulated from "
+            "parameters alone. Fit it first; fit.simulate draws marks from those seen."
+        )
+    index = pd.date_range(as_date(start), periods=n_days, freq="1D")
+    terms, columns = BaselineTerms.learn(
+        model.baseline, model.baseline_steps, [index], 1.0, [covariates]
+    )
+    return index, terms, columns[0]
+
+
 def blank_engine(
     model: Hawkes,
     n_bins: int,
@@ -199,15 +281,7 @@ def blank_engine(
     GeneralEngine
         Its past is one day without attacks.
     """
-    if model.mark is not None:
-        raise OptionError(
-            f"mark={model.mark!r}: how marks are spread is not part of the model, so that it cannot be simulated from "
-            "parameters alone. Fit it first; fit.simulate draws marks from those seen."
-        )
-    index = pd.date_range(as_date(start), periods=n_bins, freq="1D")
-    terms, columns = BaselineTerms.learn(
-        model.baseline, model.baseline_steps, [index], 1.0, [covariates]
-    )
+    index, terms, columns = days_ahead(model, n_bins, start, covariates)
     names = tuple(inputs or {})
     layout = layout_of(model, terms, names, 1.0)
     before = as_counts(pd.Series([0], index=index[:1] - pd.Timedelta("1D")), "1D")
@@ -217,7 +291,7 @@ def blank_engine(
         np.zeros((len(names), 1)),
         np.empty(0, dtype=np.int64),
         np.empty(0),
-        np.zeros((1, columns[0].shape[1])),
+        np.zeros((1, columns.shape[1])),
     )
     return GeneralEngine(
         (past,), layout, terms, model.prior, future=Future(covariates, dict(inputs or {}))
@@ -240,7 +314,7 @@ def _drawn(
         series, notes = imputed_series(data, imputations, rng)
         nothing = (np.empty(0, dtype=np.int64), np.empty(0))
         return [_Drawn(counts, *nothing) for counts in series], notes
-    values = _marks(mark, data)
+    values = marks_of(mark, data)
     assert isinstance(data, Incidents)
     # The same seed twice: a mark lies on the day on which its attack was counted.
     seed = int(rng.integers(2**63))
@@ -255,26 +329,6 @@ def _drawn(
         here: NDArray[np.int64] = days[known].astype(np.int64)
         found.append(_Drawn(counts, here, np.log1p(values[known])))
     return found, notes
-
-
-def _marks(mark: str, data: Data) -> Floats:
-    """Give the mark of each incident, NaN where it is unknown."""
-    if not isinstance(data, Incidents):
-        raise OptionError(
-            f"mark={mark!r} needs the mark of each incident, and counts have none. Pass Incidents."
-        )
-    if mark not in data.table.columns:
-        raise OptionError(f"the incidents have no column {mark!r} to be the mark.")
-    column = data.table[mark]
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    wrong = (np.isnan(values) & column.notna().to_numpy()) | (values < 0) | np.isinf(values)
-    if wrong.any():
-        first = ", ".join(f"row {row}: {value!r}" for row, value in column[wrong].head(5).items())
-        raise DataError(
-            f"{int(wrong.sum())} values of the mark {mark!r} are not numbers of 0 or more (first: {first}). A mark is "
-            "a size, such as 'killed' or 'munitions'; blank means unknown."
-        )
-    return values
 
 
 def _realisation(
