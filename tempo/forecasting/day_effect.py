@@ -13,6 +13,7 @@ from scipy import special, stats
 from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval
 from tempo.errors import ScenarioError
+from tempo.forecasting.laws import lognormal
 
 __all__ = ["DayEffect", "bunching", "day_effect"]
 
@@ -88,7 +89,7 @@ def day_effect(
             )
         events = float(np.mean([one.events for one in before])) if before else 0.0
         if events < _LEAST:
-            values = _lognormal(PRIOR, levels)
+            values = lognormal(levels, *PRIOR, prob=0.9)
             words = (
                 f"{interval(*PRIOR)} before any data; {counted(events, before[0].label) if before else 'no event'} "
                 "before the judged days say too little to learn it"
@@ -110,14 +111,8 @@ def day_effect(
             "lower one first, such as (0.1, 1): a day's number then has variance m + dispersion m²."
         )
     return DayEffect(
-        _lognormal((low, high), levels), f"{interval(low, high)} (90 % interval), as stated"
+        lognormal(levels, low, high, prob=0.9), f"{interval(low, high)} (90 % interval), as stated"
     )
-
-
-def _lognormal(ends: tuple[float, float], levels: Floats) -> Floats:
-    low, high = np.log(ends)
-    sd = (high - low) / (2 * stats.norm.ppf(0.95))
-    return np.asarray(np.exp((low + high) / 2 + sd * stats.norm.ppf(levels)))
 
 
 def _learned(before: Sequence[Counts], levels: Floats) -> Floats:
