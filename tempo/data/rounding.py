@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["about", "counted", "interval", "number", "percent", "plural"]
+__all__ = ["about", "counted", "interval", "number", "percent", "plural", "with_article"]
 
 _PREPOSITION = re.compile(
     r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|\s*[:,(]).*", re.DOTALL
@@ -185,3 +185,24 @@ def counted(count: float, label: str) -> str:
     ('1 attack', '4 heavy strikes')
     """
     return f"{count:,.0f} {plural(label, one=count == 1)}"
+
+
+def with_article(noun: str) -> str:
+    """Write a noun with its indefinite article.
+
+    Parameters
+    ----------
+    noun : str
+        In the singular.
+
+    Returns
+    -------
+    str
+        With "an" before a vowel, as it is spelt, and "a" before everything else.
+
+    Examples
+    --------
+    >>> with_article("attack"), with_article("heavy strike")
+    ('an attack', 'a heavy strike')
+    """
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from tempo.data.rounding import counted, interval, number, percent, plural
+from tempo.data.rounding import counted, interval, number, percent, plural, with_article
 from tempo.errors import OptionError
 from tempo.forecasting.impact_standdown import StandDownFit
 from tempo.forecasting.spans import is_number
@@ -257,8 +257,8 @@ class LostDays:
             f"({percent(prob)} interval {ends[0]} to {ends[1]})."
         )
         why = (
-            f"These numbers are assumptions worked out: what was said of stand-downs after {_article(noun)} outweighs "
-            "what is documented."
+            f"These numbers are assumptions worked out: what was said of stand-downs after {with_article(noun)} "
+            "outweighs what is documented."
             if self.status == "assumption"
             else "Probability and duration of stand-downs rest mostly on documented ones."
         )
@@ -375,10 +375,6 @@ def _blocks(counts: Integers) -> list[slice]:
     edges = np.searchsorted(total, np.arange(_AT_ONCE, total[-1] + 1, _AT_ONCE), side="left") + 1
     places = np.unique(np.concatenate([[0], edges, [len(counts)]]))
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(places)]
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _levels(prob: float) -> list[float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import counted, interval, number, percent, plural
+from tempo.data.rounding import counted, interval, number, percent, plural, with_article
 from tempo.data.window import DAY
 from tempo.errors import DataError, OptionError
 from tempo.forecasting.impact_elicited import (
@@ -379,7 +379,7 @@ class StandDownFit:
         noun = plural(self.label, one=True)
         chance, days = chance_interval(self.model.probability), days_interval(self.model.duration)
         said = (
-            f"Assumed: {_article(noun)} leads to a stand-down with a probability of {_percents(*chance)}, and a "
+            f"Assumed: {with_article(noun)} leads to a stand-down with a probability of {_percents(*chance)}, and a "
             f"stand-down lasts {words_of(*days, 'days')} ({percent(self.model.prob)} intervals)."
         )
         known = self.led + self.did_not
@@ -414,7 +414,7 @@ class StandDownFit:
             else f"the first is an {first}, the second an {second}"
         )
         return (
-            f"StandDownFit: {_article(plural(self.label, one=True))} leads to a stand-down with probability "
+            f"StandDownFit: {with_article(plural(self.label, one=True))} leads to a stand-down with probability "
             f"{_percents(low, high)}, which lasts {days} ({percent(prob)} intervals; {status})"
         )
 
@@ -491,7 +491,3 @@ def _attack_days(
 
 def _percents(low: float, high: float) -> str:
     return f"{percent(low).removesuffix(' %')} to {percent(high)}"
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
