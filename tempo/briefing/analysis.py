@@ -37,6 +37,7 @@ from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
 from tempo.forecasting.weighing import weigh
 from tempo.forecasting.weights import Weights
+from tempo.models.intervals import require_prob
 from tempo.randomness import RNGLike, resolve, spawn
 
 if TYPE_CHECKING:
@@ -221,8 +222,7 @@ def analyse(
         If an option has a value that is not known.
     """
     tell = progress or (lambda _text, _share: None)
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
+    require_prob(prob)
     days = days_of(horizon)
     horizons = tuple(sorted({max(round(days * k / 3), 1) for k in (1, 2, 3)}))
     whole = f"{days}D"

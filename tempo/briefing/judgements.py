@@ -22,6 +22,7 @@ from tempo.data.incidents import REPORTED_LATE
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.forecasting.outlook import Outlook
+from tempo.models.intervals import central_levels, interval_levels
 
 __all__ = [
     "MODEL_NAMES",
@@ -233,7 +234,7 @@ def _coming(analysis: Analysis, noun: Noun, days: int, words: str) -> Judgement:
 def _how_many(analysis: Analysis, noun: Noun, words: str) -> Judgement:
     days = analysis.horizons[-1]
     totals = analysis.mixture.totals(f"{days}D")
-    levels = [(1 - analysis.prob) / 2, 0.5, (1 + analysis.prob) / 2]
+    levels = central_levels(analysis.prob)
     low, median, high = (int(q) for q in np.quantile(totals, levels, method="inverted_cdf"))
     # The chance of passing the median tells what the interval cannot: how lopsided the forecast is.
     beyond = term(float(np.mean(totals > median)), words)
@@ -331,11 +332,12 @@ def _deaths(analysis: Analysis, words: str) -> list[Judgement]:
     days = analysis.horizons[-1]
     totals = np.asarray(deaths.sum(dim=[name for name in deaths.dims if name != "draw"]))
     found = term(float(np.mean(totals >= 1)), words)
-    high = float(np.quantile(totals, (1 + analysis.prob) / 2, method="inverted_cdf"))
+    _, upper = interval_levels(analysis.prob)
+    high = float(np.quantile(totals, upper, method="inverted_cdf"))
     sentence = (
         f"{found.opening} that at least one person is killed in {Noun.of(analysis.past.label).many} in the next "
         f"{plural(days, 'day')}. "
-        f"With {percent((1 + analysis.prob) / 2)} probability deaths stay at or below {number(high)}."
+        f"With {percent(upper)} probability deaths stay at or below {number(high)}."
     )
     return [Judgement(sentence, found, None, None, days)]
 

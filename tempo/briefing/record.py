@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tempo.data.counts import Counts
 from tempo.data.window import DAY
 from tempo.errors import FitError
+from tempo.models.intervals import interval_levels
 
 __all__ = ["Record", "keep_record"]
 
@@ -160,7 +161,7 @@ def keep_record(
             except FitError:
                 continue  # the comparison is paired, so this origin does not count for this model
             totals = fitted.simulate(days, draws, rng).sum(axis=1)
-            low, high = np.quantile(totals, [(1 - prob) / 2, (1 + prob) / 2], method="inverted_cdf")
+            low, high = np.quantile(totals, interval_levels(prob), method="inverted_cdf")
             # Half a draw more, so that an outcome that no path reached is costly but not infinite.
             chance = (np.count_nonzero(totals == outcome) + 0.5) / (draws + 1)
             rows.append(

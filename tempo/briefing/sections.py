@@ -20,6 +20,7 @@ from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.forecasting.outlook import Outlook
 from tempo.models.explain_words import LEAST_EVENTS
+from tempo.models.intervals import central_levels
 
 __all__ = ["write_sections"]
 
@@ -58,7 +59,7 @@ def write_sections(
 
 
 def _count_cell(outlook: Outlook, days: int, prob: float) -> str:
-    levels = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
+    levels = central_levels(prob)
     low, median, high = np.quantile(outlook.totals(f"{days}D"), levels, method="inverted_cdf")
     return f"{number(median)} ({interval(low, high)})"
 
@@ -137,7 +138,7 @@ def _deadly(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Section, .
     ):
         assert outlook.deaths is not None  # every forecast holds deaths where lethality was fitted
         total = outlook.deaths.to_numpy().sum(axis=1)
-        levels = [(1 - analysis.prob) / 2, 0.5, (1 + analysis.prob) / 2]
+        levels = central_levels(analysis.prob)
         low, median, high = np.quantile(total, levels, method="inverted_cdf")
         rows.append(
             (

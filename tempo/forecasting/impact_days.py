@@ -15,6 +15,7 @@ from tempo.data.rounding import counted, interval, number, percent, plural, with
 from tempo.errors import OptionError
 from tempo.forecasting.impact_standdown import StandDownFit
 from tempo.forecasting.spans import is_number
+from tempo.models.intervals import central_levels
 
 __all__ = ["LostDays", "changes_of", "lost_days"]
 
@@ -145,7 +146,7 @@ class LostDays:
             Indexed by scenario: ``mean_days, median_days, low_days, high_days``, ``share`` (mean share of days lost),
             ``probability_any`` and ``probability_over_share`` (more than ``share`` of the days), and ``status``.
         """
-        levels = _levels(prob)
+        levels = central_levels(prob)
         rows = {}
         for name in self.lost:
             days = self.days(name)
@@ -179,7 +180,7 @@ class LostDays:
             ``median_per_day, low_per_day, high_per_day``, and the same as gaps: ``median_gap_days, low_gap_days,
             high_gap_days`` (the low gap belongs to the high rate).
         """
-        low, median, high = np.quantile(self.absorbable_per_day, _levels(prob))
+        low, median, high = np.quantile(self.absorbable_per_day, central_levels(prob))
         return pd.Series(
             {
                 "median_per_day": median,
@@ -375,9 +376,3 @@ def _blocks(counts: Integers) -> list[slice]:
     edges = np.searchsorted(total, np.arange(_AT_ONCE, total[-1] + 1, _AT_ONCE), side="left") + 1
     places = np.unique(np.concatenate([[0], edges, [len(counts)]]))
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(places)]
-
-
-def _levels(prob: float) -> list[float]:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
-    return [(1 - prob) / 2, 0.5, (1 + prob) / 2]

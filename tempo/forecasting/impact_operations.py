@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import interval, number, percent
 from tempo.errors import OptionError
 from tempo.forecasting.impact_response import DoseResponseFit
+from tempo.models.intervals import interval_levels
 
 __all__ = ["NO_ATTACKS", "OperationsOutlook"]
 
@@ -102,11 +103,7 @@ class OperationsOutlook:
             Indexed by scenario: ``median, low, high`` of the total, and ``factor``: the median against that of a future
             without further attacks.
         """
-        if not 0 < prob < 1:
-            raise OptionError(
-                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
-        levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+        levels = [0.5, *interval_levels(prob)]
         rows = {
             name: np.quantile(self.totals(name), levels, method="inverted_cdf")
             for name in self.operations

@@ -20,6 +20,7 @@ from tempo.errors import DataError, FewEventsWarning, FitError, OptionError
 from tempo.forecasting.impact_totals import OperationsTotals
 from tempo.forecasting.spans import check_draws
 from tempo.models.checks import count_checks
+from tempo.models.intervals import central_levels, interval_levels
 from tempo.models.observation import cdf, variance
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -447,7 +448,7 @@ class DoseResponseFit:
         str
             Two or three sentences.
         """
-        low, middle, high = np.quantile(self.bins_lost, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
+        low, middle, high = np.quantile(self.bins_lost, central_levels(prob))
         bin_word = "week" if np.allclose(self.counts.bin_days, 7.0) else "bin"
         noun = "attack" if self.attack_label in _NAMELESS else plural(self.attack_label, one=True)
         what = "operations" if self.counts.label in _NAMELESS else plural(self.counts.label)
@@ -477,9 +478,7 @@ class DoseResponseFit:
 
 
 def _table(values: Floats, names: Sequence[str | int], prob: float) -> pd.DataFrame:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
-    low, high = np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(values, interval_levels(prob), axis=0)
     table = pd.DataFrame(
         {"mean": values.mean(axis=0), "sd": values.std(axis=0), "low": low, "high": high},
         index=list(names),

@@ -23,6 +23,7 @@ from tempo.forecasting.impact_elicited import (
     words_of,
 )
 from tempo.forecasting.impact_pauses import Pauses
+from tempo.models.intervals import interval_levels, require_prob
 
 __all__ = ["StandDown", "StandDownFit"]
 
@@ -78,10 +79,7 @@ class StandDown:
     prob: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0 < self.prob < 1:
-            raise OptionError(
-                f"prob is {self.prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
+        require_prob(self.prob)
         chance_interval(self.probability)
         days_interval(self.duration)
         try:
@@ -337,11 +335,7 @@ class StandDownFit:
             one, its own luck included); columns ``prior_median, prior_low, prior_high, median, low, high, from_data,
             status``.
         """
-        if not 0 < prob < 1:
-            raise OptionError(
-                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
-        levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+        levels = [0.5, *interval_levels(prob)]
         table = {}
         for when, chance, durations in zip(
             ("prior_", ""), self.chance, self.durations, strict=True

@@ -15,6 +15,7 @@ from tempo.errors import OptionError, StationarityWarning
 from tempo.forecasting.intervention_paths import CAP, Change, futures_of
 from tempo.forecasting.outlook import CountFit, Outlook, future_bins, paths_array
 from tempo.forecasting.spans import days_of, is_number
+from tempo.models.intervals import interval_levels
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Intervention", "intervene"]
@@ -77,11 +78,7 @@ class Intervention:
         pandas.DataFrame
             Rows ``as fitted``, ``changed`` and ``difference``; columns ``mean, median, low, high``.
         """
-        if not 0 < prob < 1:
-            raise OptionError(
-                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
-        levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+        levels = [0.5, *interval_levels(prob)]
         rows = {
             name: [values.mean(), *np.quantile(values, levels, method="inverted_cdf")]
             for name, values in (

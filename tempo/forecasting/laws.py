@@ -13,6 +13,7 @@ from scipy import optimize, special, stats
 
 from tempo.data.rounding import interval, number, percent
 from tempo.errors import ScenarioError
+from tempo.models.intervals import interval_levels
 
 __all__ = [
     "Chance",
@@ -166,7 +167,7 @@ class GammaRate:
                 "Give two rates above 0, the lower one first."
             )
         wanted = math.log(high_per_day / low_per_day)
-        tails = np.array([(1 - prob) / 2, (1 + prob) / 2])
+        tails = np.array(interval_levels(prob))
 
         def spread(log_shape: float) -> float:
             low, high = stats.gamma.ppf(tails, math.exp(log_shape))
@@ -406,8 +407,7 @@ class Chance:
     @property
     def words(self) -> str:
         """The interval in words."""
-        tails = np.array([(1 - self.prob) / 2, (1 + self.prob) / 2])
-        low, high = self.quantile(tails)
+        low, high = self.quantile(np.array(interval_levels(self.prob)))
         return f"{percent(float(low))} to {percent(float(high))}"
 
 

@@ -16,6 +16,7 @@ from tempo.forecasting.judged import Judged
 from tempo.forecasting.story_kernels import excitation, futures
 from tempo.forecasting.watching import expected, mixed_quantile
 from tempo.models.hawkes_kernels_random import seeds
+from tempo.models.intervals import interval_levels
 
 __all__ = ["BUNCHED", "bunching_table", "check_table"]
 
@@ -48,6 +49,7 @@ def check_table(
     pandas.DataFrame
         See ``Weights.check``.
     """
+    levels = interval_levels(prob)
     exposure = judged.exposure.mean(axis=0)
     observed = judged.counts[0].events
     rows = {}
@@ -57,20 +59,19 @@ def check_table(
             mean = expected(account, judged.days, exposure)
             below = float(special.pdtr(observed, mean).mean())
             above = float(special.pdtrc(observed - 1, mean).mean()) if observed else 1.0
-            low, high = (mixed_quantile(q, mean) for q in ((1 - prob) / 2, (1 + prob) / 2))
+            low, high = (mixed_quantile(q, mean) for q in levels)
         else:
             totals = _replicates(account, judged, exposure, stream)
             below, above = float(np.mean(totals <= observed)), float(np.mean(totals >= observed))
-            ends = [(1 - prob) / 2, (1 + prob) / 2]
-            low, high = (int(q) for q in np.quantile(totals, ends, method="inverted_cdf"))
+            low, high = (int(q) for q in np.quantile(totals, levels, method="inverted_cdf"))
         tail = min(below, above)
         rows[account.scenario.name] = {
             "observed": observed,
             "low": low,
             "high": high,
             "statistic": tail,
-            "threshold": (1 - prob) / 2,
-            "passed": bool(tail >= (1 - prob) / 2),
+            "threshold": levels[0],
+            "passed": bool(tail >= levels[0]),
             "meaning": (
                 f"{observed:,} observed; the scenario expected {interval(low, high)} ({percent(prob)} interval)"
             ),

@@ -17,6 +17,7 @@ from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
 from tempo.forecasting.spans import check_draws, days_of
+from tempo.models.intervals import central_levels
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -269,7 +270,7 @@ class Outlook:
         OptionError
             If the forecast was made without lethality.
         """
-        low, middle, high = _levels(prob)
+        low, middle, high = central_levels(prob)
         values = self._tolls(self.deaths)
         running = np.cumsum(values, axis=1)
         columns = {}
@@ -302,7 +303,7 @@ class Outlook:
             Indexed by ``time`` (start of the bin): ``mean, median, low, high`` of the bin and ``cumulative_median,
             cumulative_low, cumulative_high`` of the total up to its end; ``prob`` stands in ``attrs``.
         """
-        levels = _levels(prob)
+        levels = central_levels(prob)
         values = self.counts.to_numpy()
         by_bin = np.quantile(values, levels, axis=0, method="inverted_cdf")
         running = np.quantile(np.cumsum(values, axis=1), levels, axis=0, method="inverted_cdf")
@@ -341,7 +342,7 @@ class Outlook:
         happened = self._tolls(self.deadliest) >= deaths if deaths else self.counts.to_numpy() > 0
         some = happened.any(axis=1)
         waits = np.where(some, np.cumsum(self.bin_days)[happened.argmax(axis=1)], np.inf)
-        low, median, high = np.quantile(waits, _levels(prob), method="inverted_cdf")
+        low, median, high = np.quantile(waits, central_levels(prob), method="inverted_cdf")
         return TimeToNext(
             median_days=float(median),
             low_days=float(low),
@@ -372,7 +373,7 @@ class Outlook:
         rows = {}
         for days in chosen:
             totals = self.totals(f"{days}D")
-            low, median, high = np.quantile(totals, _levels(prob), method="inverted_cdf")
+            low, median, high = np.quantile(totals, central_levels(prob), method="inverted_cdf")
             rows[f"{days}D"] = {
                 "probability_any": float(np.mean(totals > 0)),
                 "median": int(median),
@@ -617,9 +618,3 @@ def paths_array(
         coords={"draw": np.arange(len(paths)), "time": starts.to_numpy()},
         name=name,
     )
-
-
-def _levels(prob: float) -> list[float]:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
-    return [(1 - prob) / 2, 0.5, (1 + prob) / 2]

@@ -18,6 +18,7 @@ from tempo.forecasting.killed import Killed
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.stories import Story
+from tempo.models.intervals import central_levels, interval_levels
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Preview", "previewed", "simulate_story"]
@@ -120,7 +121,7 @@ class Preview:
             raise OptionError(
                 f"within asks for {max(spans)} days, but {len(self.days)} were simulated. Preview a longer horizon."
             )
-        levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+        levels = [0.5, *interval_levels(prob)]
         rows: dict[int, dict[str, float]] = {}
         for n in spans:
             row: dict[str, float] = {}
@@ -156,7 +157,7 @@ class Preview:
         pandas.DataFrame
             Indexed by day: ``low, median, high``, attacks per day.
         """
-        levels = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
+        levels = central_levels(prob)
         values = np.quantile(self.rates, levels, axis=0)
         return pd.DataFrame(values.T, index=self.days, columns=["low", "median", "high"])
 

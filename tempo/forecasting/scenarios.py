@@ -32,6 +32,7 @@ from tempo.forecasting.resolving import check_story, learns, resolved, unlearned
 from tempo.forecasting.spans import days_of
 from tempo.forecasting.stories import Story
 from tempo.forecasting.timelines import layout, tell
+from tempo.models.intervals import interval_levels
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
@@ -689,7 +690,7 @@ class Scenario:
         >>> Scenario.every("2-3 months", name="sporadic").prior_predictive("90D")
         (0, 3)
         """
-        levels = [(1 - prob) / 2, (1 + prob) / 2]
+        levels = interval_levels(prob)
         plain = self.dispersion is None and all(phase.branching is None for phase in self.phases)
         if plain and not isinstance(self.rate, Continued):  # the sum is Poisson, and needs no days
             generator = resolve(rng).generator

@@ -15,6 +15,7 @@ from tempo.forecasting.scenario_paths import MarksSeen, scenario_paths
 from tempo.forecasting.spans import is_number
 from tempo.forecasting.story_kernels import silence
 from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
+from tempo.models.intervals import interval_levels, require_prob
 
 __all__ = [
     "chance_table",
@@ -211,6 +212,7 @@ def decision_table(
     pandas.DataFrame
         See ``Weights.time_to_decision``.
     """
+    require_prob(prob)
     now = probabilities.to_numpy()
     if not is_number(threshold) or not 1 / len(now) < threshold < 1:
         raise OptionError(
@@ -298,13 +300,14 @@ def _decisions(
 
     decided = winners >= 0
     chance = float(share[decided].sum())
+    low, high = interval_levels(prob)
     return {
         "rightly": float(share[winners == truth].sum()),
         "wrongly": float(share[decided & (winners != truth)].sum()),
         "undecided": max(1.0 - chance, 0.0),
         "median_days": quantile(0.5),
-        "low_days": quantile((1 - prob) / 2),
-        "high_days": quantile((1 + prob) / 2),
+        "low_days": quantile(low),
+        "high_days": quantile(high),
         "mean_days_if_decided": float((share[decided] * waits[decided]).sum() / chance)
         if chance
         else np.nan,

@@ -24,6 +24,7 @@ from tempo.forecasting.scenario_paths import MarksSeen, Paths, joined_paths
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.watching import chance_table, decision_table, silent, threshold_table
+from tempo.models.intervals import central_levels
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Weights"]
@@ -522,10 +523,7 @@ class Weights:
             fewer, or so many or more), its ``chance``, and ``share of`` each scenario: the probability that the
             scenario holds, given that outcome.
         """
-        if not 0 < prob < 1:
-            raise OptionError(
-                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
+        levels = central_levels(prob)
         totals = [o.totals() for o in self.outlooks(horizon, draws, rng).values()]
         worth = self.probabilities.to_numpy()
         most = max(int(one.max()) for one in totals)
@@ -534,7 +532,7 @@ class Weights:
         )
         mixed = worth @ below
         rows = {}
-        for name, level in (("low", (1 - prob) / 2), ("median", 0.5), ("high", (1 + prob) / 2)):
+        for name, level in zip(("low", "median", "high"), levels, strict=True):
             q = int(np.searchsorted(mixed, level - 1e-12))
             upper = name == "high"
             part = 1.0 - (below[:, q - 1] if q else 0.0) if upper else below[:, q]

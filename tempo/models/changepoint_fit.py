@@ -32,6 +32,7 @@ from tempo.models.changepoint_tables import (
 )
 from tempo.models.changepoint_words import told
 from tempo.models.checks import count_checks
+from tempo.models.intervals import require_prob
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -199,7 +200,7 @@ class ChangepointsFit:
             the rate changed between ``start_low`` and ``start_high`` at all, whatever the number of changes; 1 for the
             first row). ``attrs`` holds ``prob``, ``n_changes`` and ``p_n_changes``.
         """
-        _check_prob(prob)
+        require_prob(prob)
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_segments", {})
         if prob not in tables:
             days = float(np.mean(self._step_days))
@@ -222,7 +223,7 @@ class ChangepointsFit:
             Indexed by bin start: ``mean`` (exact), ``low``, ``high`` (events per whole bin), and ``per_day`` (the
             mean); missing where nothing was observed.
         """
-        _check_prob(prob)
+        require_prob(prob)
         tables: dict[float, pd.DataFrame] = self.__dict__.setdefault("_rates", {})
         if prob not in tables:
             mean = np.mean([part.rate_moments[0] for part in self.parts], axis=0)
@@ -340,7 +341,7 @@ class ChangepointsFit:
             for ``"severity"`` the typical number of deaths), ``low``, ``high``, and
             ``log_sd`` of its logarithm; empty without covariates.
         """
-        _check_prob(prob)
+        require_prob(prob)
         if self.effects is None:
             return pd.DataFrame(columns=["factor", "low", "high", "log_sd"], dtype=float)
         return self.effects.table(prob)
@@ -569,8 +570,3 @@ class ChangepointsFit:
     @cached_property
     def _drawn(self) -> list[Partitions]:
         return sampled(self.parts, _DRAWS, np.random.default_rng(0))
-
-
-def _check_prob(prob: float) -> None:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")

@@ -17,6 +17,7 @@ from tempo.models.changepoint_draws import Partitions, most_probable, sample
 from tempo.models.changepoint_grid import Grid
 from tempo.models.changepoint_posterior import Posterior
 from tempo.models.changepoint_predictive import BERNOULLI, NEGBIN, NORMAL, ZIP
+from tempo.models.intervals import interval_levels
 from tempo.models.posterior import CHAINS, assemble
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def segment_table(
         ]
     )
     mean = by_bin[middles]
-    low, high = np.quantile(rates, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(rates, interval_levels(prob), axis=0)
     spans = _spans(dates.sum(axis=0), starts, prob)
     position = parts[0].bins.position
     table = pd.DataFrame(
@@ -204,7 +205,7 @@ def rate_limits(drawn: Sequence[Partitions], m: int, prob: float) -> tuple[Float
         use = found.draw < first + max(1, int(share * found.hazard.size))
         edges = np.searchsorted(cuts, np.stack([found.start[use], found.end[use]]))
         blocks.append(np.repeat(found.rate[use], edges[1] - edges[0]).reshape(-1, cuts.size))
-    levels = [(1 - prob) / 2, (1 + prob) / 2]
+    levels = interval_levels(prob)
     low, high = np.quantile(np.concatenate(blocks), levels, axis=0)
     spread = np.diff(np.append(cuts, m))
     return np.repeat(low, spread), np.repeat(high, spread)

@@ -19,6 +19,7 @@ from tempo.errors import OptionError
 from tempo.models import observation as obs
 from tempo.models.checks import count_checks
 from tempo.models.inputs import imputed_series
+from tempo.models.intervals import interval_levels
 from tempo.models.posterior import CHAINS, assemble, deal
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -306,13 +307,13 @@ class ConstantRateFit:
         if self.gamma is None:
             return self._interval(self.draws[:, 0], prob)
         shape, rate = self.gamma
-        levels = np.array([(1 - prob) / 2, (1 + prob) / 2])
+        levels = np.array(interval_levels(prob))
         limits = stats.gamma.ppf(levels, shape, scale=1 / rate)
         return pd.Series({"mean": shape / rate, "low": limits[0], "high": limits[1]})
 
     @staticmethod
     def _interval(draws: Floats, prob: float) -> pd.Series:
-        low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
+        low, high = np.quantile(draws, interval_levels(prob))
         return pd.Series({"mean": float(draws.mean()), "low": float(low), "high": float(high)})
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from tempo.errors import OptionError
+from tempo.models.intervals import interval_levels
 
 __all__ = ["beta_within"]
 
@@ -31,7 +32,7 @@ def beta_within(low: float, high: float, prob: float = 0.9) -> tuple[float, floa
     Raises
     ------
     OptionError
-        If no Beta distribution has it, or the ends are no probabilities.
+        If no Beta distribution has it, or the ends or ``prob`` are no probabilities.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def beta_within(low: float, high: float, prob: float = 0.9) -> tuple[float, floa
         raise OptionError(
             f"the interval is ({low!r}, {high!r}); expected two probabilities between 0 and 1, the lower first."
         )
-    tails = np.array([(1 - prob) / 2, (1 + prob) / 2])
+    tails = interval_levels(prob)
     goal = special.logit([low, high])
 
     def miss(logs: Floats) -> Floats:

@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
-from tempo.errors import OptionError
 from tempo.models import observation as counting
 from tempo.models.explain_recursions import LANES, excitation, sample_paths, workers
 from tempo.models.explain_weighing import Weighing
+from tempo.models.intervals import central_levels
 from tempo.models.provenance import Provenance
 
 __all__ = ["AccountFit", "LevelDraws", "draw_levels"]
@@ -258,10 +258,7 @@ class AccountFit:
             exact draws. ``attrs`` holds ``prob``, ``account``, ``n_changes`` and ``p_n_changes``, the probability of
             that number within the account.
         """
-        if not 0 < prob < 1:
-            raise OptionError(
-                f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9."
-            )
+        tails = central_levels(prob)
         held, changes = self._draws, self._draws.changes
         number = int(np.bincount(changes).argmax())
         chosen = np.flatnonzero(changes == number)
@@ -271,7 +268,6 @@ class AccountFit:
         rates = (1.0 - held.branching[chosen])[:, None] * self._weighing.grid.rates[
             np.take_along_axis(levels, starts, axis=1)
         ]
-        tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
         index = self.counts.bin_starts
         low, middle, high = np.quantile(starts, tails, axis=0, method="inverted_cdf")
         rate_low, rate_middle, rate_high = np.quantile(rates, tails, axis=0) / self._bin_days

@@ -20,6 +20,7 @@ from tempo.models.explain_grid import ACCOUNTS, ExplainPrior, account_weights
 from tempo.models.explain_recursions import LANES
 from tempo.models.explain_weighing import Observation, Weighing, holdout_scores, weigh_accounts
 from tempo.models.explain_words import REMEMBERED, SEASONAL, is_decided, sentence
+from tempo.models.intervals import interval_levels
 from tempo.models.provenance import Provenance
 from tempo.models.seasons import SeasonName
 from tempo.randomness import spawn
@@ -472,10 +473,9 @@ def read_off(weighing: Weighing) -> dict[str, float]:
 
 
 def _interval(values: Floats, weights: Floats, prob: float) -> tuple[float, float]:
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
+    first, last = interval_levels(prob)
     order = np.argsort(values, kind="stable")
     running = np.cumsum(weights[order]) / weights.sum()
-    tails = np.searchsorted(running, [(1 - prob) / 2, (1 + prob) / 2 - 1e-12])
+    tails = np.searchsorted(running, [first, last - 1e-12])
     low, high = values[order][np.minimum(tails, len(order) - 1)]
     return float(low), float(high)

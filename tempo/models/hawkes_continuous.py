@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempo.data.rounding import number
-from tempo.errors import OptionError
 from tempo.models import hawkes_residuals
 from tempo.models.hawkes_kernels_search import climb, scan_decays
 from tempo.models.hawkes_likelihood import checked_history, checked_times
+from tempo.models.intervals import require_prob
 
 __all__ = ["ExponentialFit", "branching_interval", "fit_exponential"]
 
@@ -244,8 +244,7 @@ def branching_interval(fit: ExponentialFit, *, prob: float) -> tuple[float, floa
     """
     from scipy.stats import chi2
 
-    if not 0.0 < prob < 1.0:
-        raise OptionError(f"prob must lie between 0 and 1, for example 0.9; got {prob!r}.")
+    require_prob(prob)
     floor = fit.llf - 0.5 * float(chi2.ppf(prob, 1))
     if fit.n_events == 0:
         return 0.0, math.inf

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tempo.data.incidents import Incidents
 from tempo.models.hawkes_continuous_engine import TimedEngine
 from tempo.models.hawkes_general_fit import GeneralHawkesFit
-from tempo.models.sampled_fit import require_prob
+from tempo.models.intervals import interval_levels
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["TimedHawkesFit"]
@@ -61,9 +61,8 @@ class TimedHawkesFit(GeneralHawkesFit):
             the mean over its attacks, or what it would have been where there was none. ``attrs`` holds ``share``,
             ``share_low`` and ``share_high`` of all attacks, and ``prob``.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         table = super().triggered(prob)
-        levels = [(1 - prob) / 2, (1 + prob) / 2]
         each = self._event_shares[:, 1]
         day = np.minimum(self._timed.one.times.astype(np.int64), len(table) - 1)
         by_day = np.zeros((len(each), len(table)))
@@ -96,10 +95,10 @@ class TimedHawkesFit(GeneralHawkesFit):
         pandas.DataFrame
             Indexed by source (baseline, earlier attacks, inputs): share, low, high.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         n = self._event_shares.shape[2]
         shares = self._event_shares.mean(axis=2) if n else np.full((1, 3), math.nan)
-        low, high = np.quantile(shares, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        low, high = np.quantile(shares, levels, axis=0)
         table = pd.DataFrame(
             {"share": shares.mean(axis=0), "low": low, "high": high},
             index=pd.Index(["baseline", "earlier attacks", "inputs"], name="source"),
@@ -124,11 +123,11 @@ class TimedHawkesFit(GeneralHawkesFit):
             most probable parent is found at the estimate of the parameters. "Triggered" means "followed, beyond what
             chance explains": it names no cause.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         engine = self._timed
         part = engine.one
         start = pd.Timestamp(part.counts.bin_starts[0])
-        low, high = np.quantile(self._event_shares[:, 1], [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        low, high = np.quantile(self._event_shares[:, 1], levels, axis=0)
         mean = self._event_shares.mean(axis=0)
         parent, share = self._parents()
         before = np.full(len(parent), math.nan)

@@ -25,13 +25,13 @@ from tempo.models.hawkes_engine import Diagnostics, Engine
 from tempo.models.hawkes_parents import attacks_table, parents_table, place_of, sources_of
 from tempo.models.hawkes_predictive import check_follows, log_mass_ahead, score_by_bin
 from tempo.models.hawkes_timestamps import TimestampEngine
+from tempo.models.intervals import interval_levels, require_prob
 from tempo.models.posterior import assemble, deal
 from tempo.models.provenance import Provenance
 from tempo.models.sampled_fit import (
     CAP,
     over_series,
     require_posterior,
-    require_prob,
     thinned,
     warn_of_explosions,
     with_one_more,
@@ -148,12 +148,12 @@ class HawkesFit:
             Columns low and high. Maximum likelihood: for the branching ratio by profile likelihood, which may reach 0,
             for the others from standard errors of the logarithm. Posteriors: central intervals.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         names = self.parameter_names
         if self.method != "mle":
-            limits = np.quantile(self.chains, [(1 - prob) / 2, (1 + prob) / 2], axis=(0, 1))
+            limits = np.quantile(self.chains, levels, axis=(0, 1))
             return pd.DataFrame(limits.T[: len(names)], index=names, columns=["low", "high"])
-        z = float(norm.ppf((1 + prob) / 2))
+        z = float(norm.ppf(levels[1]))
         estimate, error = self.params, self.bse
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             # A parameter on its boundary or beyond what the data tell has the widest interval there is.

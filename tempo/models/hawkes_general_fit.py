@@ -21,8 +21,9 @@ from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_reading as reading
 from tempo.models.hawkes_fit import PATHS, HawkesFit
 from tempo.models.hawkes_general_engine import Future, GeneralEngine
+from tempo.models.intervals import central_levels, interval_levels
 from tempo.models.posterior import assemble
-from tempo.models.sampled_fit import require_posterior, require_prob
+from tempo.models.sampled_fit import require_posterior
 from tempo.randomness import RNGLike, resolve
 
 if TYPE_CHECKING:
@@ -102,12 +103,12 @@ class GeneralHawkesFit(HawkesFit):
             Columns low and high. Maximum likelihood: for the branching ratio by profile likelihood, which may reach 0;
             for coefficients, shares and masses from standard errors, for what is positive from those of its logarithm.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         names = self.parameter_names
         if self.method != "mle":
-            limits = np.quantile(self.draws, [(1 - prob) / 2, (1 + prob) / 2], axis=(0, 1))
+            limits = np.quantile(self.draws, levels, axis=(0, 1))
             return pd.DataFrame(limits.T, index=names, columns=["low", "high"])
-        z = float(norm.ppf((1 + prob) / 2))
+        z = float(norm.ppf(levels[1]))
         estimate, error = self.params.to_numpy(), self.bse.to_numpy()
         additive = np.array([self._additive(name) for name in names])
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -206,10 +207,10 @@ class GeneralHawkesFit(HawkesFit):
             Indexed by lag in bins: ``weight`` (share of all that is triggered), ``low``, ``high``, and ``triggered``,
             the expected attacks at that lag.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         theta = self._some()
         weights = self._first.layout.kernel(theta, n_bins)
-        low, high = np.quantile(weights, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        low, high = np.quantile(weights, levels, axis=0)
         amount = np.exp(theta[:, self._first.layout.at_branching])[:, None] * weights
         table = pd.DataFrame(
             {
@@ -236,7 +237,7 @@ class GeneralHawkesFit(HawkesFit):
         pandas.DataFrame
             Indexed by source (baseline, earlier attacks, inputs): share, low, high.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         engine = self._first
         part = engine.realisations[engine.shown]
         y = np.nan_to_num(part.values[len(part.history) :])
@@ -246,7 +247,7 @@ class GeneralHawkesFit(HawkesFit):
             shares = np.array(
                 [(y * np.where(total > 0, piece / total, 0.0)).sum(axis=1) for piece in pieces]
             ) / max(y.sum(), 1.0)
-        low, high = np.quantile(shares, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
+        low, high = np.quantile(shares, levels, axis=1)
         table = pd.DataFrame(
             {"share": shares.mean(axis=1), "low": low, "high": high},
             index=pd.Index(["baseline", "earlier attacks", "inputs"], name="source"),
@@ -311,7 +312,7 @@ class GeneralHawkesFit(HawkesFit):
         table.insert(0, "estimate", self.params)
         table.insert(1, "std_error", self.bse)
         lives = self._half_lives()
-        limits = np.quantile(lives, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
+        limits = np.quantile(lives, central_levels(prob), axis=0)
         if self.method == "mle" and all(optimum.at_boundary for optimum in self._optima):
             lives, limits = np.full_like(lives, math.nan), np.full_like(limits, math.nan)
         rows = pd.DataFrame(
@@ -341,7 +342,7 @@ class GeneralHawkesFit(HawkesFit):
         summary = self.summary(prob)
         background, _ = self._expected
         monthly = 30.0 * (background / self.counts.bin_days).mean(axis=1)
-        low, high = np.quantile(monthly, [(1 - prob) / 2, (1 + prob) / 2])
+        low, high = np.quantile(monthly, interval_levels(prob))
         seen = self.counts.events > 0
         if seen or self.method != "mle":
             summary.loc["baseline"] = [monthly.mean() / 30, math.nan, low / 30, high / 30]

@@ -26,13 +26,13 @@ from tempo.models.hawkes_kinds_data import KindCounts
 from tempo.models.hawkes_kinds_fitting import KindsDiagnostics
 from tempo.models.hawkes_kinds_mle import KindsArrays, KindsOptimum
 from tempo.models.hawkes_kinds_simulation import kind_paths
+from tempo.models.intervals import interval_levels, require_prob
 from tempo.models.posterior import deal
 from tempo.models.provenance import Provenance
 from tempo.models.sampled_fit import (
     CAP,
     over_series,
     require_posterior,
-    require_prob,
     thinned,
     warn_of_explosions,
     with_one_more,
@@ -174,16 +174,16 @@ class HawkesKindsFit:
             parameter at zero from the slope and curvature of the likelihood there, so that the upper limit says how
             much triggering is still possible; it is infinite where the data say nothing.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         if self.method != "mle":
-            low, high = np.quantile(self._flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+            low, high = np.quantile(self._flat, levels, axis=0)
         else:
             limits = [optimum.interval(prob) for optimum in self.optima]
             low = np.mean([each[0] for each in limits], axis=0)
             high = np.mean([each[1] for each in limits], axis=0)
             if len(self.optima) > 1:
                 centre = np.mean([optimum.parameters for optimum in self.optima], axis=0)
-                extra = float(norm.ppf((1 + prob) / 2)) ** 2 * self._between()
+                extra = float(norm.ppf(levels[1])) ** 2 * self._between()
                 low = np.maximum(centre - np.sqrt((centre - low) ** 2 + extra), 0.0)
                 high = centre + np.sqrt((high - centre) ** 2 + extra)
         return pd.DataFrame({"low": low, "high": high}, index=self.parameter_names)
@@ -237,14 +237,14 @@ class HawkesKindsFit:
             ``estimate`` (at the maximum, or the posterior median), ``low``, ``high``, and ``above_one``, the share of
             draws at one or more.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         radii = self._radii
         estimate = (
             float(_radius(self.branching_matrix.to_numpy()[None])[0])
             if self.method == "mle"
             else float(np.median(radii))
         )
-        low, high = np.quantile(radii, [(1 - prob) / 2, (1 + prob) / 2])
+        low, high = np.quantile(radii, levels)
         out = pd.Series(
             {
                 "estimate": estimate,
@@ -412,7 +412,7 @@ class HawkesKindsFit:
             Indexed by bin, in attacks per day: ``intensity`` (mean), ``low``, ``high``, and ``baseline``, the part that
             nothing triggered.
         """
-        require_prob(prob)
+        levels = interval_levels(prob)
         if kind is not None and kind not in self.kinds:
             raise OptionError(f"kind is {kind!r}; the kinds are {', '.join(self.kinds)}.")
         k = len(self.kinds)
@@ -429,7 +429,7 @@ class HawkesKindsFit:
         length = self.counts.bin_days
         baseline = self._flat[rows, :k][:, chosen].sum(axis=1)
         total = baseline[:, None] + triggered / length
-        low, high = np.quantile(total, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        low, high = np.quantile(total, levels, axis=0)
         table = pd.DataFrame(
             {
                 "intensity": total.mean(axis=0),

@@ -14,6 +14,7 @@ from scipy.stats import halfnorm, lomax, norm
 from tempo.errors import OptionError
 from tempo.models import hawkes_kinds_kernels as kernels
 from tempo.models.hawkes_kinds_mle import KindsArrays
+from tempo.models.intervals import central_levels
 from tempo.models.laplace import Resampled, importance_resample
 
 __all__ = ["KindsPrior", "laplace_kinds", "posterior_peaks"]
@@ -138,7 +139,7 @@ class KindsPrior:
             Low, median and high of a baseline, of what a kind triggers of its own and of another kind, of the
             half-life and of a dispersion.
         """
-        levels = np.array([(1 - prob) / 2, 0.5, (1 + prob) / 2])
+        levels = central_levels(prob)
         numbers = self.array(n_kinds)
         table = {
             "baseline": self.baseline_median_per_day

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.rounding import about, interval, number, percent, plural
+from tempo.models.intervals import interval_levels
 
 __all__ = [
     "CANNOT_TELL",
@@ -113,7 +114,7 @@ def triggered_by(kinds: Sequence[str], split: Floats, prob: float) -> pd.DataFra
     pandas.DataFrame
         Indexed by (kind, source), the last source being the baseline: attacks, low, high, share of that kind.
     """
-    low, high = np.quantile(split, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(split, interval_levels(prob), axis=0)
     mean = split.mean(axis=0)
     total = mean.sum(axis=1, keepdims=True)
     share = mean / np.where(total > 0, total, math.nan)
@@ -167,7 +168,7 @@ def source_table(kinds: Sequence[str], split: Floats, prob: float) -> pd.DataFra
 def _overall(attacks: Floats, split: Floats, prob: float) -> dict[str, float]:
     totals = split.sum(axis=(1, 2))
     shares = attacks / np.where(totals > 0, totals, math.nan)
-    low, high = np.quantile(shares, [(1 - prob) / 2, (1 + prob) / 2])
+    low, high = np.quantile(shares, interval_levels(prob))
     return {
         "share": float(shares.mean()),
         "share_low": float(low),

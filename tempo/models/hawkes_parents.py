@@ -12,6 +12,7 @@ from tempo.errors import OptionError
 from tempo.models.hawkes_binned import BinnedEngine
 from tempo.models.hawkes_general_engine import GeneralEngine
 from tempo.models.hawkes_residuals import triggered
+from tempo.models.intervals import interval_levels
 
 __all__ = ["attacks_table", "parents_table", "place_of", "sources_of"]
 
@@ -126,7 +127,7 @@ def parents_table(
     whole = sources.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(whole > 0, sources / whole, 0.0)
-    low, high = np.quantile(shares, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(shares, interval_levels(prob), axis=0)
     mean = shares.mean(axis=0)
     starts = counts.bin_starts
     early = pd.date_range(end=starts[0], periods=history + 1, freq=counts.freq)[:-1]
@@ -188,7 +189,7 @@ def attacks_table(times: Floats, start: pd.Timestamp, draws: Floats, prob: float
     for i in range(len(gaps)):
         nearest[:, i + 1] = shares[:, i + 1] / carried
         carried = 1.0 + left[:, i] * carried
-    low, high = np.quantile(shares, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(shares, interval_levels(prob), axis=0)
     stamps = pd.DatetimeIndex(start + times * DAY).round("us")
     mean, parent = shares.mean(axis=0), nearest.mean(axis=0)
     table = pd.DataFrame(

@@ -13,6 +13,7 @@ from scipy.stats import norm
 from tempo.errors import OptionError
 from tempo.models import hawkes_climb as climb
 from tempo.models import hawkes_daily as daily
+from tempo.models.intervals import central_levels
 from tempo.models.laplace import Resampled, importance_resample
 
 __all__ = ["HawkesPrior", "laplace", "posterior_peaks"]
@@ -160,8 +161,8 @@ class HawkesPrior:
         pandas.DataFrame
             One row for each parameter: low, median, high.
         """
-        levels = norm.ppf([(1 - prob) / 2, 0.5, (1 + prob) / 2])
-        halves = norm.ppf(0.5 + np.array([(1 - prob) / 2, 0.5, (1 + prob) / 2]) / 2)
+        chances = np.array(central_levels(prob))
+        levels, halves = norm.ppf(chances), norm.ppf(0.5 + chances / 2)
         table = {
             "baseline": self.baseline_median_per_day * np.exp(self.baseline_log_sd * levels),
             "branching_ratio": self.branching_sd * halves,

@@ -13,6 +13,7 @@ from scipy.stats import chi2
 from tempo.data.counts import Counts
 from tempo.data.rounding import about, interval, number, percent, plural
 from tempo.models.checks import check_table, row
+from tempo.models.intervals import interval_levels
 from tempo.models.laplace import KHAT_LIMIT
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def intensity_table(
     """
     length = counts.bin_days
     total = (baseline + triggered) / length
-    low, high = np.quantile(total, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(total, interval_levels(prob), axis=0)
     table = pd.DataFrame(
         {
             "intensity": total.mean(axis=0),
@@ -115,7 +116,7 @@ def triggered_table(
     with np.errstate(invalid="ignore", divide="ignore"):
         probability = np.where(exposed + triggered > 0, triggered / (exposed + triggered), 0.0)
     probability[:, np.isnan(y)] = np.nan
-    levels = [(1 - prob) / 2, (1 + prob) / 2]
+    levels = interval_levels(prob)
     low, high = np.quantile(probability, levels, axis=0)
     mean = probability.mean(axis=0)
     table = pd.DataFrame(

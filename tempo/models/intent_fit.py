@@ -18,6 +18,7 @@ from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError
 from tempo.models.checks import check_table, row
 from tempo.models.intent_kernels import classify
+from tempo.models.intervals import interval_levels
 from tempo.models.lethality_fit import Chance
 from tempo.models.lethality_words import words_for
 from tempo.models.provenance import Provenance
@@ -209,6 +210,7 @@ class IntentFit:
         OptionError
             If no attack lies on one side.
         """
+        edges = interval_levels(prob)
         day = as_date(date, "date")
         later = self._reading.dates >= np.datetime64(day)
         if later.all() or not later.any():
@@ -222,7 +224,6 @@ class IntentFit:
         for name, rows in (("before", ~later), ("from", later)):
             lethal = drawn[:, rows].sum(axis=1)
             shares[name] = source.beta(0.5 + lethal, 0.5 + rows.sum() - lethal)
-        edges = [(1 - prob) / 2, (1 + prob) / 2]
         table = pd.DataFrame.from_dict(
             {
                 name: [int(rows.sum()), shares[name].mean(), *np.quantile(shares[name], edges)]
@@ -387,7 +388,7 @@ class IntentFit:
                 columns[f"mean salvo ({name})"] = 1 / self._stop[..., k]
             for o, column in enumerate(self.model.outcomes):
                 columns[f"P({column} >= 1) ({name})"] = self._happens[..., k, o]
-        edges = [(1 - prob) / 2, (1 + prob) / 2]
+        edges = interval_levels(prob)
         table = pd.DataFrame.from_dict(
             {
                 name: [values.mean(), values.std(), *np.quantile(values, edges)]
@@ -448,5 +449,5 @@ def _salvo(low: int, high: int) -> str:
 
 def _both(values: Floats, prob: float) -> list[float]:
     """Median and interval of a quantity in each class."""
-    edges = [0.5, (1 - prob) / 2, (1 + prob) / 2]
+    edges = [0.5, *interval_levels(prob)]
     return [float(q) for k in (0, 1) for q in np.quantile(values[..., k], edges)]

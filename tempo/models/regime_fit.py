@@ -18,6 +18,7 @@ from tempo.data.rounding import number
 from tempo.errors import OptionError
 from tempo.models import regime_reading as tables
 from tempo.models.checks import count_checks
+from tempo.models.intervals import interval_levels, require_prob
 from tempo.models.laplace import Resampled
 from tempo.models.posterior import CHAINS, assemble, deal
 from tempo.models.provenance import Provenance
@@ -29,7 +30,6 @@ from tempo.models.regime_posterior import laplace
 from tempo.models.sampled_fit import (
     CAP,
     require_posterior,
-    require_prob,
     thinned,
     warn_of_explosions,
 )
@@ -170,8 +170,8 @@ class RegimesFit:
             Columns low and high: quantiles of the posterior, or of the normal approximation on the unbounded scale;
             missing for what has no standard error.
         """
-        require_prob(prob)
-        limits = np.quantile(self._table(self._flat), [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        levels = interval_levels(prob)
+        limits = np.quantile(self._table(self._flat), levels, axis=0)
         table = pd.DataFrame(limits.T, index=self.parameter_names, columns=["low", "high"])
         table.loc[self.bse.isna()] = math.nan
         return table

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.models.checks import check_table, row
+from tempo.models.intervals import interval_levels
 from tempo.models.regime_density import to_natural
 from tempo.models.regime_engine import Reading
 from tempo.models.regime_fitting import FEWEST_BINS, LARGEST_RHAT, Part
@@ -180,7 +181,7 @@ def durations(centre: Floats, drawn: Floats, visits: Floats, prob: float) -> pd.
     pandas.DataFrame
         mean_days, low, high, visits by regime.
     """
-    low, high = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2], axis=0, method="inverted_cdf")
+    low, high = np.quantile(drawn, interval_levels(prob), axis=0, method="inverted_cdf")
     table = pd.DataFrame(
         {"mean_days": centre, "low": low, "high": high, "visits": visits},
         index=pd.RangeIndex(len(centre), name="regime"),

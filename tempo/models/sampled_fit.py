@@ -17,7 +17,6 @@ __all__ = [
     "CAP",
     "over_series",
     "require_posterior",
-    "require_prob",
     "thinned",
     "warn_of_explosions",
     "with_one_more",
@@ -26,18 +25,6 @@ __all__ = [
 type Floats = NDArray[np.float64]
 
 CAP = 100_000.0  # attacks expected in one bin; a path that reaches it has exploded
-
-
-def require_prob(prob: float) -> None:
-    """Refuse what is no probability.
-
-    Parameters
-    ----------
-    prob : float
-        As passed by a user.
-    """
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
 
 
 def require_posterior(method: str) -> None:

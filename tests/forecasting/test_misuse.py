@@ -36,6 +36,21 @@ def test_an_interval_needs_a_probability(prob):
         tempo.Scenario.every("2-3 months", name="x", prob=prob)
 
 
+@pytest.mark.parametrize("prob", [None, "90", 0, 1, 90, float("nan")])
+def test_every_interval_of_a_forecast_needs_a_probability(weights, prob):
+    preview = RARE.preview("10D", draws=100, rng=1)
+    for ask in (
+        lambda: RARE.prior_predictive("10D", prob=prob),
+        lambda: preview.table(prob=prob),
+        lambda: preview.fan(prob),
+        lambda: weights.check(prob=prob),
+        lambda: weights.time_to_decision(prob=prob),
+        lambda: weights.outlook("10D", draws=100, rng=1).quantiles(prob),
+    ):
+        with pytest.raises(OptionError, match="prob is"):
+            ask()
+
+
 @pytest.mark.parametrize("scenarios", [None, "ab", RARE, [RARE, None], [RARE]])
 def test_weighing_needs_two_scenarios(scenarios):
     with pytest.raises(ScenarioError, match="at least two"):
