@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import warnings
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import counted, percent
@@ -23,25 +21,26 @@ from tempo.errors import (
     UnknownValuesWarning,
 )
 from tempo.models.inputs import FEW_EVENTS
-from tempo.models.laplace import KHAT_LIMIT, pareto_smooth
+from tempo.models.laplace import KHAT_LIMIT
 from tempo.models.lethality_any import (
     AnyDraws,
     beta_posterior,
     grouped_posterior,
     logistic_posterior,
 )
-from tempo.models.lethality_fit import Block, LethalityFit, Record
-from tempo.models.lethality_reading import Design, Tolls, read_design, read_groups, read_tolls
-from tempo.models.lethality_tables import compare
-from tempo.models.lethality_tails import (
-    TailDraws,
-    joint_posterior,
-    not_in_power,
-    power_posterior,
-    smooth_posterior,
-    stacked,
-    x_min_candidates,
+from tempo.models.lethality_blocks import Block, finished, mixed, next_attack, severity
+from tempo.models.lethality_design import no_covariates, read_covariates
+from tempo.models.lethality_effects import no_effects
+from tempo.models.lethality_fit import LethalityFit
+from tempo.models.lethality_reading import (
+    Record,
+    Tolls,
+    lethal_by_rule,
+    read_groups,
+    read_tolls,
 )
+from tempo.models.lethality_tables import compare
+from tempo.models.lethality_tails import joint_posterior, x_min_candidates
 from tempo.models.lethality_words import words_for
 from tempo.models.posterior import CHAINS
 from tempo.models.provenance import Provenance
@@ -51,7 +50,6 @@ from tempo.randomness import RNGLike, resolve
 __all__ = ["Lethality"]
 
 type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 
 #: Proposals for each draw, where rows remain that only importance weights can bring in.
 OVERSAMPLING = 4
@@ -72,26 +70,33 @@ class Lethality:
     Parameters
     ----------
     tail : {"average", "negbin", "lognormal", "power"}
-        Which distribution of the toll. ``"average"`` carries the uncertainty about it; if the heaviest is the truth,
-        the chance of a very deadly attack is then somewhat too low while attacks are few: ``fit.by_tail`` shows each.
+        Which distribution of the toll. ``"average"`` carries the uncertainty about it; ``fit.by_tail`` shows each.
     formula : str, optional
-        Covariates of the chance that anyone is killed, for example ``"munitions + season"`` or
-        ``"after(date, '2020-01-03')"``: columns of the incidents, ``date`` and ``season``. Numbers enter in standard
-        deviations; log odds have a Normal(0, 1) prior for each, Normal(0, 1.5) for the intercept. Formulas are run as
-        Python by formulaic: never take one from a stranger.
+        Covariates, for example ``"munitions + season"`` or ``"after(date, '2020-01-03')"``: columns of the incidents,
+        ``date`` and ``season``. They move the chance that anyone is killed and how many are, each with coefficients of
+        its own. Numbers enter in standard deviations. Log odds have a Normal(0, 1) prior for each covariate and
+        Normal(0, 1.5) for the intercept; the logarithm of the location of the tail Normal(0, 1), of a power law
+        Normal(0, 0.5). Formulas are run as Python by formulaic: never take one from a stranger.
+    toll_formula : str, optional
+        Covariates of how many are killed, where they differ from those of the chance; ``"1"`` is none.
     group : str, optional
-        Column whose values have a chance each, pulled towards each other by as much as they are alike: ``"kind"``.
+        Column whose values have a chance and a location of the tail each, pulled towards each other by as much as they
+        are alike: ``"kind"``.
     column : str, default "killed"
         What is counted: ``"wounded"``, or any column of numbers (with ``_low`` and ``_high`` beside it, if known).
     any_prior : (float, float), default (1, 1)
         Beta prior of the chance that an attack kills anyone; of the mean over groups, where there are groups.
     x_min : "average", "ks" or int
         Where a power law begins: averaged over every place that leaves ten attacks in the tail, at the smallest
-        Kolmogorov-Smirnov distance, or given. Smaller tolls then have a probability each.
+        Kolmogorov-Smirnov distance, or given. Smaller tolls then have a probability each, which covariates do not move.
     weighing : {"predictive", "evidence"}
         How tails are weighed in the average: by leave-one-out predictive density with the uncertainty of a finite
         sample (pseudo-BMA+; Yao, Vehtari, Simpson & Gelman 2018), or by marginal likelihood, which is exact if one of
         the three is the truth and is soon too sure if none is.
+    tail_prior : (float, float, float), default (0.2, 0.3, 0.5)
+        Weights of negative binomial, log-normal and power law before any data. The power law has the most, because the
+        tolls of terrorism and war are known to have heavy tails (Clauset, Young & Gleditsch 2007; Bohorquez et al.
+        2009), and because intervals then hold what they say under each of the three: see the documentation.
 
     Examples
     --------
@@ -106,11 +111,13 @@ class Lethality:
 
     tail: Literal["average", "negbin", "lognormal", "power"] = "average"
     formula: str | None = None
+    toll_formula: str | None = None
     group: str | None = None
     column: str = "killed"
     any_prior: tuple[float, float] = (1.0, 1.0)
     x_min: int | Literal["average", "ks"] = "average"
     weighing: Literal["predictive", "evidence"] = "predictive"
+    tail_prior: tuple[float, float, float] = (0.2, 0.3, 0.5)
 
     def __post_init__(self) -> None:
         if self.tail not in {"average", *FAMILIES}:
@@ -127,6 +134,13 @@ class Lethality:
                 "as (1, 1)."
             )
         object.__setattr__(self, "any_prior", prior)
+        before = tuple(float(value) for value in self.tail_prior)
+        if len(before) != 3 or not all(math.isfinite(p) and p > 0 for p in before):
+            raise OptionError(
+                f"tail_prior is {self.tail_prior!r}; expected three positive weights, of negative binomial, log-normal "
+                "and power law, such as (1, 1, 1)."
+            )
+        object.__setattr__(self, "tail_prior", before)
         x_min = self.x_min
         whole = isinstance(x_min, int | np.integer) and not isinstance(x_min, bool) and x_min >= 1
         if not whole and not (isinstance(x_min, str) and x_min in {"average", "ks"}):
@@ -201,38 +215,37 @@ class Lethality:
         source = randomness.generator
         record, notes = self._read(incidents)
         tolls = record.tolls
-        open_rows = tolls.open & record.used
+        open_rows = tolls.open & record.anyone.used & record.many.used
         inexact = int(open_rows.sum() + (tolls.some & ~tolls.exact).sum())
+        plain = self.formula is None and self.toll_formula is None and self.group is None
+        plain = plain and not record.certain
         anyone = self._anyone(record, draws * (OVERSAMPLING if inexact else 1), source)
         blocks = {}
         khats = [anyone.khat]
         names = list(FAMILIES) if self.tail == "average" else [self.tail]
         for name in names:
             begins = self._begins(name, tolls.at(tolls.some), inexact)
-            if inexact and begins == [1] and self.formula is None and self.group is None:
+            if inexact and begins == [1] and plain:
                 tail, chance, evidence, khat = joint_posterior(
                     name, tolls, self.any_prior, draws, source
                 )
                 own = AnyDraws(chance[:, None], chance, None, anyone.log_evidence)
-                blocks[name], further = Block(tail, own, evidence), -math.inf
+                blocks[name], further = Block(tail, no_effects(draws), own, evidence), -math.inf
             else:
-                tail, evidence, khat = _tail(
-                    name, tolls.at(tolls.some), begins, len(anyone), source
-                )
-                blocks[name], further = _finished(
-                    tail, anyone, evidence, record, open_rows, draws, source
-                )
+                # Rows that neither part can take in alone come in by weights, which need more draws than are kept.
+                weighed = open_rows.any() or (inexact and begins != [1])
+                size = draws * OVERSAMPLING if weighed else draws
+                tail, effects, evidence, khat = severity(name, record, begins, size, source)
+                block = Block(tail, effects, anyone.take(np.arange(size)), evidence)
+                blocks[name], further = finished(block, record, open_rows, draws, source)
             khats += [khat, further]
         if "power" in names and inexact > MOST_INEXACT and self.x_min == "average":
             notes.append(
                 f"The power law begins at 1: for {inexact} attacks only limits of the toll are known, and later "
                 "beginnings are not averaged over."
             )
-        comparison = compare(
-            {name: block.tail for name, block in blocks.items()},
-            {name: block.log_evidence for name, block in blocks.items()},
-            tolls,
-        )
+        before = np.array([self.tail_prior[list(FAMILIES).index(name)] for name in names])
+        comparison = compare(blocks, before / before.sum(), record)
         by = {"predictive": "pseudo_bma", "evidence": "posterior"}[self.weighing]
         weights = comparison[by].to_numpy(dtype=float)
         khat = float(np.max(khats))
@@ -242,7 +255,8 @@ class Lethality:
             )
             warnings.warn(ConvergenceWarning(notes[-1]), stacklevel=2)
         notes += _few(record, self.column)
-        mixed, mixed_any = _mixed(list(blocks.values()), weights, draws, source)
+        mixture = mixed(list(blocks.values()), weights, draws, source)
+        coming = next_attack(mixture, record, source)
         counts = incidents.imputed_counts("1D", 1, np.random.default_rng(0))[0]
         provenance = dataclasses.replace(
             Provenance.of(counts, model=self, method=method, seed=randomness.record, notes=notes),
@@ -256,10 +270,11 @@ class Lethality:
             label=incidents.label,
             provenance=provenance,
             weights={name: float(w) for name, w in zip(blocks, weights, strict=True)},
-            draws=mixed,
-            chance=_next_chance(mixed_any, record, source),
+            draws=mixture.tail,
+            chance=coming.any,
             khat=khat,
-            _any=mixed_any,
+            _mixture=mixture,
+            _next=coming,
             _blocks=blocks,
             _record=record,
             _comparison=comparison,
@@ -272,19 +287,22 @@ class Lethality:
         group, groups = np.zeros(n, dtype=np.int64), ["all"]
         if self.group is not None:
             group, groups = read_groups(incidents, self.group)
-        design: Design | None = None
-        matrix, used = np.zeros((n, 0)), np.ones(n, dtype=bool)
+        anyone = read_covariates(incidents, self.formula)
+        many = (
+            anyone if self.toll_formula is None else read_covariates(incidents, self.toll_formula)
+        )
+        certain = lethal_by_rule(incidents, self.column)
+        if certain:
+            anyone = no_covariates(n)
         notes = []
-        if self.formula is not None:
-            design = read_design(incidents, self.formula)
-            used = np.zeros(n, dtype=bool)
-            used[design.rows] = True
-            matrix = np.zeros((n, design.matrix.shape[1]))
-            matrix[design.rows] = design.matrix
-            if not used.all():
+        told = {f"the chance that an attack {said.any}": anyone, f"how many it {said.does}": many}
+        if many is anyone:
+            told = {f"how often an attack {said.any}, and how many": anyone}
+        for what, covariates in told.items():
+            lack = int((~covariates.used).sum())
+            if lack:
                 notes.append(
-                    f"{int((~used).sum())} of {n} attacks lack a value that the formula needs; they say nothing about "
-                    f"the chance that an attack {said.any}."
+                    f"{lack} of {n} attacks lack a value that the formula needs; they say nothing about {what}."
                 )
                 warnings.warn(UnknownValuesWarning(notes[-1]), stacklevel=3)
         unknown = int(tolls.unknown.sum())
@@ -298,20 +316,26 @@ class Lethality:
         bounded = int((~tolls.exact & ~tolls.unknown).sum())
         if bounded:
             notes.append(f"For {counted(bounded, 'attacks')} only limits of the toll are known.")
-        if self.column in incidents.rule.split():
+        if certain:
+            notes.append(
+                f"By the counting rule each of these attacks {said.any}: what is uncertain is how many."
+            )
+        elif self.column in incidents.rule.split():
             notes.append(
                 f"The counting rule looks at {self.column!r}: the chances hold for attacks that meet the rule."
             )
         dates = incidents.table["date_start"].to_numpy()
-        return Record(tolls, dates, group, groups, matrix, used, design), notes
+        return Record(tolls, dates, group, groups, anyone, many, certain), notes
 
     def _anyone(self, record: Record, draws: int, rng: np.random.Generator) -> AnyDraws:
         tolls = record.tolls
-        known = (tolls.some | tolls.none) & record.used
+        if record.certain:
+            return AnyDraws(np.ones((draws, len(record.groups))), np.ones(draws), None, 0.0)
+        known = (tolls.some | tolls.none) & record.anyone.used
         lethal, group, n_groups = tolls.some[known], record.group[known], len(record.groups)
         if self.formula is not None:
             return logistic_posterior(
-                record.design_matrix[known], lethal.astype(float), group, n_groups, draws, rng
+                record.anyone.matrix[known], lethal.astype(float), group, n_groups, draws, rng
             )
         some = np.bincount(group[lethal], minlength=n_groups)
         none = np.bincount(group[~lethal], minlength=n_groups)
@@ -331,98 +355,14 @@ class Lethality:
         return [int(self.x_min)]
 
 
-def _tail(
-    name: str, tolls: Tolls, begins: list[int], draws: int, rng: np.random.Generator
-) -> tuple[TailDraws, float, float]:
-    """Sample a tail from the attacks that killed."""
-    if name != "power":
-        return smooth_posterior(name, tolls, draws, rng)
-    sampled, evidence, _ = power_posterior(tolls, begins, draws, rng)
-    return sampled, evidence, -math.inf
-
-
-def _finished(
-    tail: TailDraws,
-    anyone: AnyDraws,
-    evidence: float,
-    record: Record,
-    open_rows: NDArray[np.bool_],
-    draws: int,
-    rng: np.random.Generator,
-) -> tuple[Block, float]:
-    """Weigh joint draws by the rows that neither part could take in alone, and resample them.
-
-    An attack that killed at most h, perhaps nobody, has probability 1 - chance * P(X > h). Weights are bounded by 1.
-    """
-    if len(tail) == draws:
-        return Block(tail, anyone, evidence), -math.inf
-    log_weights = not_in_power(tail, record.tolls.at(record.tolls.some))
-    for row in np.flatnonzero(open_rows):
-        chance = anyone.chance(record.design_matrix[row : row + 1], record.group[row : row + 1])
-        beyond = tail.survival(record.tolls.high[row : row + 1] + 1.0)
-        log_weights = log_weights + np.log1p(-(chance * beyond)[:, 0])
-    smoothed, khat = pareto_smooth(log_weights)
-    marks = (rng.random() + np.arange(draws)) / draws
-    rows = np.minimum(np.searchsorted(np.cumsum(np.exp(smoothed)), marks), len(tail) - 1)
-    rows = rng.permutation(rows)
-    evidence += float(special.logsumexp(log_weights)) - math.log(len(tail))
-    return Block(tail.take(rows), anyone.take(rows), evidence), khat
-
-
-def _mixed(
-    blocks: list[Block], weights: Floats, draws: int, rng: np.random.Generator
-) -> tuple[TailDraws, AnyDraws]:
-    """Draw from the mixture of families: each in proportion to its weight, give or take one."""
-    ends = np.floor(np.cumsum(weights) * draws + rng.random()).astype(int)
-    ends[-1] = draws
-    ends = np.concatenate([[0], np.minimum(ends, draws)])
-    spans = [np.arange(low, high) for low, high in itertools.pairwise(ends)]
-    order = rng.permutation(draws)
-    tail = stacked([b.tail.take(rows) for b, rows in zip(blocks, spans, strict=True)])
-    parts = [b.anyone.take(rows) for b, rows in zip(blocks, spans, strict=True)]
-    first = parts[0]
-    anyone = AnyDraws(
-        np.concatenate([p.level for p in parts]),
-        np.concatenate([p.newcomer for p in parts]),
-        None
-        if first.coefficients is None
-        else np.concatenate([p.coefficients for p in parts if p.coefficients is not None]),
-        first.log_evidence,
-        first.khat,
-    )
-    return tail.take(order), anyone.take(order)
-
-
-def _next_chance(anyone: AnyDraws, record: Record, rng: np.random.Generator) -> Floats:
-    """Give the chance for an attack like those of the data, under each draw.
-
-    What mix of groups and covariates comes next is uncertain too: rows are weighted by the Bayesian bootstrap.
-    """
-    if anyone.coefficients is None and anyone.level.shape[1] == 1:
-        return anyone.level[:, 0]
-    used = record.used
-    cells, number_of = np.unique(
-        np.column_stack([record.design_matrix[used], record.group[used]]),
-        axis=0,
-        return_counts=True,
-    )
-    result = np.empty(len(anyone))
-    step = max(1, 4_000_000 // len(cells))
-    for begin in range(0, len(anyone), step):
-        rows = np.arange(begin, min(begin + step, len(anyone)))
-        chance = anyone.take(rows).chance(cells[:, :-1], cells[:, -1].astype(np.int64))
-        weight = rng.standard_gamma(number_of.astype(float), (len(rows), len(cells)))
-        result[rows] = (chance * weight).sum(axis=1) / weight.sum(axis=1)
-    return result
-
-
 def _few(record: Record, column: str) -> list[str]:
     lethal = int(record.tolls.some.sum())
     if lethal >= FEW_EVENTS:
         return []
     said = words_for(column)
+    attacks = f"{lethal} attacks" if record.certain else f"{lethal} of {len(record.tolls)} attacks"
     text = (
-        f"Only {lethal} of {len(record.tolls)} attacks are known to have {said.had}; with fewer than {FEW_EVENTS} the "
+        f"Only {attacks} are known to have {said.had}; with fewer than {FEW_EVENTS} the "
         f"chance of a large number {said.done} rests mostly on the prior."
     )
     warnings.warn(FewEventsWarning(text), stacklevel=3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tempo.data.rounding import interval, number, percent
+from tempo.data.rounding import interval, number, percent, plural
 from tempo.errors import OptionError
 from tempo.models import lethality_tables as tables
-from tempo.models.lethality_any import AnyDraws
-from tempo.models.lethality_reading import Design, Tolls
-from tempo.models.lethality_tails import TailDraws, simulated_tolls
+from tempo.models.lethality_blocks import Block, next_attack
+from tempo.models.lethality_draws import TailDraws
+from tempo.models.lethality_next import NextAttack, one_sort
+from tempo.models.lethality_reading import Record, Tolls
 from tempo.models.lethality_words import Words, limits, words_for
 from tempo.models.posterior import deal
 from tempo.models.provenance import Provenance
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tempo.models.lethality import Lethality
 
-__all__ = ["Block", "Chance", "LethalityFit", "Record"]
+__all__ = ["Chance", "LethalityFit"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -80,54 +80,6 @@ class Chance(float):
     __str__ = __repr__
 
 
-@dataclass(frozen=True, eq=False)
-class Record:
-    """What was read from the incidents.
-
-    Attributes
-    ----------
-    tolls : Tolls
-        One interval for each attack.
-    dates : ndarray of datetime64, shape (n,)
-        First possible day.
-    group : ndarray of int, shape (n,)
-        Group of each attack.
-    groups : list of str
-        Names of the groups.
-    design_matrix : ndarray, shape (n, p)
-        Covariates; rows that lack one hold zeros.
-    used : ndarray of bool, shape (n,)
-        Attacks that have all covariates.
-    design : Design or None
-        How covariates are made.
-    """
-
-    tolls: Tolls
-    dates: NDArray[np.datetime64]
-    group: Ints
-    groups: list[str]
-    design_matrix: Floats
-    used: NDArray[np.bool_]
-    design: Design | None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of tolls, groups and covariates."""
-        digest = hashlib.sha256()
-        for values in (self.tolls.low, self.tolls.high, self.group, self.design_matrix):
-            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Joint draws under one family of tails, with its log evidence (of the tolls of attacks that killed)."""
-
-    tail: TailDraws
-    anyone: AnyDraws
-    log_evidence: float
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class LethalityFit:
     """A fitted lethality.
@@ -157,7 +109,8 @@ class LethalityFit:
     draws: TailDraws = field(repr=False)
     chance: Floats = field(repr=False)
     khat: float
-    _any: AnyDraws = field(repr=False)
+    _mixture: Block = field(repr=False)
+    _next: NextAttack = field(repr=False)
     _blocks: dict[str, Block] = field(repr=False)
     _record: Record = field(repr=False)
     _comparison: pd.DataFrame = field(repr=False)
@@ -206,7 +159,7 @@ class LethalityFit:
         >>> deadly.probability(at_least=1)
         13 % (90 % interval 5 % to 24 %)
         """
-        return Chance.of(self._exceeds([at_least], given)[:, 0], prob)
+        return Chance.of(self.exceeds([at_least], given)[:, 0], prob)
 
     def exceedance(
         self,
@@ -237,7 +190,7 @@ class LethalityFit:
             certain = self.tolls.low[self.tolls.some]
             grid = np.concatenate([np.geomspace(1, top, 60).round(), [10.0, 100.0], certain])
             at_least = [int(k) for k in np.unique(grid)]
-        chances = self._exceeds(at_least, given)
+        chances = self.exceeds(at_least, given)
         low, high = np.quantile(chances, tables.levels(prob), axis=0)
         tolls = self._record.tolls
         above = [int((tolls.low >= k).sum()) for k in at_least]
@@ -273,7 +226,7 @@ class LethalityFit:
             ``median, low, high``; infinite beyond a billion. There is no mean: it is infinite wherever the chance may
             be as small as it likes.
         """
-        chance = self._exceeds([at_least], None)[:, 0]
+        chance = self.exceeds([at_least])[:, 0]
         low, high = tables.levels(prob)
         values = {
             name: tables.first_success(chance, level)
@@ -295,7 +248,7 @@ class LethalityFit:
     @property
     def without_mean(self) -> float:
         """Posterior probability that the toll has no finite mean."""
-        return float(self.draws.endless_mean().mean())
+        return self._next.without_mean(self.draws)
 
     def concentration(
         self, top: float = 0.1, *, n_attacks: int | None = None, prob: float = 0.9, rng: RNGLike = 0
@@ -324,8 +277,9 @@ class LethalityFit:
         seen = tolls.low[tolls.some & tolls.exact]
         n = n_attacks or max(len(seen), 1)
         source = resolve(rng).generator
-        few = self.draws.take(deal(len(self.draws), 1_000, source))
-        drawn, _ = simulated_tolls(few, np.ones(1_000), np.ones((1_000, n), dtype=np.int64), source)
+        rows = deal(len(self.draws), 1_000, source)
+        one_each = np.ones((1_000, n), dtype=np.int64)
+        drawn, _ = self._next.take(rows).lethal().simulate(self.draws.take(rows), one_each, source)
         low, high = tables.levels(prob)
         shares = tables.top_share(drawn.astype(float), top)
         middle = np.quantile(shares, [0.5, low, high])
@@ -370,12 +324,12 @@ class LethalityFit:
         pandas.DataFrame
             Indexed by family, the heaviest weight first: ``weight, probability, low, high``.
         """
-        if at_least < 1 or at_least != int(at_least):
-            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 1 up.")
+        at_least = whole(at_least, least=1)
         rows = {}
         for name in self.tails.index:
-            beyond = self._blocks[name].tail.survival(np.array([float(at_least)]))[:, 0]
-            chance = self.chance * beyond
+            block = self._blocks[name]
+            coming = next_attack(block, self._record, np.random.default_rng(0))
+            chance = coming.exceeds(block.tail, np.array([float(at_least)]))[:, 0]
             low, high = np.quantile(chance, tables.levels(prob))
             rows[name] = [self.weights[name], float(chance.mean()), low, high]
         table = pd.DataFrame.from_dict(
@@ -385,21 +339,24 @@ class LethalityFit:
         table.attrs["prob"] = prob
         return table
 
-    def groups(self, prob: float = 0.9) -> pd.DataFrame:
+    def groups(self, prob: float = 0.9, *, at_least: int = 1) -> pd.DataFrame:
         """Tabulate the chance of each group.
 
         Parameters
         ----------
         prob : float, default 0.9
             Content of the interval.
+        at_least : int, default 1
+            How many killed.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by group: ``attacks`` and ``lethal`` ones (of those known), ``probability, low, high``; the last
-            row, "a new one", is a group that was never seen. With covariates they are those of an average attack.
+            Indexed by group: ``attacks`` and ``lethal`` ones (of those known; with ``at_least``, those that killed so
+            many), ``probability, low, high``; the last row, "a new one", is a group that was never seen. With
+            covariates they are those of an average attack.
         """
-        return tables.groups(self._any, self._record, prob)
+        return tables.groups(self._mixture, self._record, whole(at_least, least=1), prob)
 
     def coefficients(self, prob: float = 0.9) -> pd.DataFrame:
         """Tabulate what the covariates do to the odds that an attack kills anyone.
@@ -415,7 +372,23 @@ class LethalityFit:
             Indexed by column of the design: ``odds_ratio, low, high`` (posterior median and interval) and ``per``, the
             step that it belongs to: a standard deviation of a number, or 1.
         """
-        return tables.coefficients(self._any, self._record, prob)
+        return tables.coefficients(self._mixture.anyone, self._record, prob)
+
+    def toll_coefficients(self, prob: float = 0.9) -> pd.DataFrame:
+        """Tabulate what the covariates do to how many a lethal attack kills.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Content of the interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``tail`` and ``covariate``: ``factor, low, high`` (posterior median and interval), ``per``, the
+            step that it belongs to, and ``of``, what it multiplies: each tail has a location of its own.
+        """
+        return tables.toll_coefficients(self._blocks, self._record, prob)
 
     def changes(self, prob: float = 0.9) -> pd.DataFrame:
         """Look for changes of the chance that an attack kills anyone, by an exact product partition.
@@ -447,7 +420,7 @@ class LethalityFit:
         pandas.DataFrame
             One row for each check: statistic, threshold, passed, meaning.
         """
-        return tables.checks(self, self._any, self._record, resolve(rng).generator)
+        return tables.checks(self, self._mixture, self._record, resolve(rng).generator)
 
     @cached_property
     def posterior(self) -> xr.DataTree:
@@ -456,7 +429,7 @@ class LethalityFit:
         Parameters are named after their family, ``power_exponent``; ``tail`` is the family that each draw of the
         mixture uses. Attacks of which nothing is known are not among the observed data.
         """
-        return tables.datatree(self, self._any, self._blocks, self._record)
+        return tables.datatree(self, self._mixture, self._blocks, self._record)
 
     def summary(self, prob: float = 0.9) -> pd.DataFrame:
         """Tabulate the posterior.
@@ -511,7 +484,7 @@ class LethalityFit:
             Killed in each bin, and in the deadliest attack of each bin. A single toll is at most 10^12.
         """
         rows = deal(len(self.draws), len(attacks), rng)
-        return simulated_tolls(self.draws.take(rows), self.chance[rows], attacks, rng)
+        return self._next.take(rows).simulate(self.draws.take(rows), attacks, rng)
 
     def simulate_deaths_by_group(
         self, attacks: Ints, groups: Sequence[str], rng: np.random.Generator
@@ -531,27 +504,16 @@ class LethalityFit:
         -------
         total, deadliest : ndarray of int64, shape (draws, n_bins, g)
             As ``simulate_deaths``. One future has one set of parameters for all groups.
-
-        Raises
-        ------
-        OptionError
-            If the chance depends on covariates, which nobody knows of future attacks.
         """
-        if self.model.formula is not None:
-            raise OptionError(
-                f"the chance depends on {self.model.formula!r}, which is not known of future attacks. Fit "
-                "tempo.Lethality(group='kind') for a chance of each kind."
-            )
         rows = deal(len(self.draws), len(attacks), rng)
-        tail = self.draws.take(rows)
+        mixture, record = self._mixture.take(rows), self._record
         parts = []
         for i, name in enumerate(groups):
-            chance = self.chance
+            code = None
             if self.model.group is not None:
-                names = self._record.groups
-                code = names.index(name) if name in names else -1
-                chance = self._any.chance(np.zeros((1, 0)), np.array([code]))[:, 0]
-            parts.append(simulated_tolls(tail, chance[rows], attacks[..., i], rng))
+                code = record.groups.index(name) if name in record.groups else -1
+            coming = next_attack(mixture, record, rng, code)
+            parts.append(coming.simulate(mixture.tail, attacks[..., i], rng))
         total, deadliest = zip(*parts, strict=True)
         return np.stack(total, axis=-1), np.stack(deadliest, axis=-1)
 
@@ -566,15 +528,22 @@ class LethalityFit:
         said, tolls = self.words, self._record.tolls
         known = int((tolls.some | tolls.none).sum())
         any_, ten = self.probability(1), self.probability(10)
-        text = (
-            f"The next attack {said.any} with probability {any_}; {int(tolls.some.sum())} of the {known} attacks did "
-            f"of which that is known. It {said.does} ten or more with probability {ten}."
-        )
+        one, many = plural(self.label, one=True), plural(self.label)
+        if self._record.certain:
+            text = (
+                f"Each of the {many} {said.any}, by the counting rule; the next one {said.does} ten or more with "
+                f"probability {ten}."
+            )
+        else:
+            text = (
+                f"The next {one} {said.any} with probability {any_}; {int(tolls.some.sum())} of the {known} {many} "
+                f"did of which that is known. It {said.does} ten or more with probability {ten}."
+            )
         if self.record is not None:
             waiting = self.attacks_until(self.record + 1)
             text += (
                 f" The largest known toll is {self.record}; one that exceeds it comes after "
-                f"{_span(waiting['low'], waiting['high'])} attacks (90 % interval)."
+                f"{_span(waiting['low'], waiting['high'])} {many} (90 % interval)."
             )
         if self.without_mean > MATERIAL:
             text += (
@@ -593,17 +562,29 @@ class LethalityFit:
         """What to call the toll."""
         return words_for(self.model.column)
 
-    def _exceeds(self, at_least: Sequence[int], given: Mapping[str, object] | None) -> Floats:
-        k = np.asarray(at_least, dtype=float)
-        if (k < 0).any() or (k != np.floor(k)).any():
-            raise OptionError(f"at_least is {list(at_least)!r}; expected whole numbers from 0 up.")
-        chance = (self.chance if given is None else self._given(given))[:, None]
-        return np.where(k == 0, 1.0, chance * self.draws.survival(np.maximum(k, 1.0)))
+    def exceeds(self, at_least: Sequence[int], given: Mapping[str, object] | None = None) -> Floats:
+        """Give the probability that the next attack kills at least k, under each posterior draw.
 
-    def _given(self, given: Mapping[str, object]) -> Floats:
+        Parameters
+        ----------
+        at_least : sequence of int, length u
+            Numbers.
+        given : mapping of str to object, optional
+            As for ``probability``.
+
+        Returns
+        -------
+        ndarray, shape (s, u)
+            Probabilities. Where covariates make many sorts of attack, of every so many of the draws.
+        """
+        k = np.array([whole(value, least=0) for value in at_least], dtype=float)
+        coming = self._next if given is None else self._given(given)
+        return np.where(k == 0, 1.0, coming.exceeds(self.draws, np.maximum(k, 1.0)))
+
+    def _given(self, given: Mapping[str, object]) -> NextAttack:
         record, model = self._record, self.model
-        design, group = record.design, model.group
-        if design is None and group is None:
+        group = model.group
+        if record.anyone.design is None and record.many.design is None and group is None:
             raise OptionError(
                 f"given is {dict(given)!r}, but the fit has neither formula nor group: every attack is alike to it. "
                 "Fit tempo.Lethality(group=...) or formula=."
@@ -612,12 +593,13 @@ class LethalityFit:
             raise OptionError(
                 f"given holds {', '.join(map(repr, given)) or 'nothing'}; expected the group {group!r} too."
             )
-        code = 0
+        code = np.zeros(1, dtype=np.int64)
         if group is not None:
             name = str(given[group])
-            code = record.groups.index(name) if name in record.groups else -1
-        row = np.zeros(0) if design is None else design.of(given)
-        return self._any.chance(row[None], np.array([code]))[:, 0]
+            code[0] = record.groups.index(name) if name in record.groups else -1
+        chance = self._mixture.anyone.chance(record.anyone.of(given)[None], code)
+        shift = self._mixture.effects.shift(record.many.of(given)[None], code)
+        return one_sort(chance[:, 0], shift[:, 0])
 
     def __repr__(self) -> str:
         tolls = self._record.tolls
@@ -629,3 +611,28 @@ class LethalityFit:
 
 def _span(low: float, high: float) -> str:
     return f"{number(low)} to over a billion" if math.isinf(high) else interval(low, high)
+
+
+def whole(value: float, *, least: int) -> int:
+    """Give a whole number of deaths, or refuse it.
+
+    Parameters
+    ----------
+    value : int
+        At least ``least``.
+    least : int
+        Smallest that makes sense.
+
+    Returns
+    -------
+    int
+        The same.
+
+    Examples
+    --------
+    >>> whole(3.0, least=1)
+    3
+    """
+    if isinstance(value, bool) or not least <= value < math.inf or value != int(value):
+        raise OptionError(f"at_least is {value!r}; expected a whole number from {least} up.")
+    return int(value)

@@ -1,23 +1,23 @@
-"""What a lethality fit reads from incidents: tolls as intervals, groups, and the columns of a formula."""
+"""What a lethality fit reads from incidents: tolls as intervals, groups, and covariates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.incidents import Incidents
-from tempo.errors import DataError, OptionError
+from tempo.data.rules import parse_rule
+from tempo.errors import DataError, RuleError
+from tempo.models.lethality_design import Covariates
 
-__all__ = ["Design", "Tolls", "read_design", "read_groups", "read_tolls"]
+__all__ = ["LethalRows", "Record", "Tolls", "lethal_by_rule", "read_groups", "read_tolls"]
 
 type Floats = NDArray[np.float64]
 
-_SEASONS = np.array(["winter", "spring", "summer", "autumn"])
 UNKNOWN = "unknown"
 
 
@@ -145,6 +145,45 @@ def read_tolls(incidents: Incidents, column: str) -> Tolls:
     return Tolls(np.floor(low), np.ceil(high))
 
 
+def lethal_by_rule(incidents: Incidents, column: str) -> bool:
+    """Tell whether the counting rule takes in only attacks that killed.
+
+    A rule knows what it cannot decide: if it leaves out an attack of which nothing is known but that it killed nobody,
+    it leaves out every attack that killed nobody.
+
+    Parameters
+    ----------
+    incidents : Incidents
+        The attacks, with their rule.
+    column : str
+        Of the tolls.
+
+    Returns
+    -------
+    bool
+        False too where undecided rows were taken in.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-01-09"], "killed": [2, 0], "munitions": [1, 20]})
+    >>> attacks = Incidents(table, ("2020-01-01", "2020-02-01"))
+    >>> lethal_by_rule(attacks.where("killed > 0"), "killed")
+    True
+    >>> lethal_by_rule(attacks.where("killed > 0 or munitions >= 10"), "killed")
+    False
+    """
+    try:
+        rule = parse_rule(incidents.rule.removesuffix(" [undecided rows: best]"))
+    except RuleError:
+        return False
+    harmless = incidents.table.head(0).reindex([0])
+    for name in (column, f"{column}_low", f"{column}_high"):
+        if name in harmless:
+            harmless[name] = 0.0
+    truth = rule.truth(harmless)
+    return not (truth.true.any() or truth.undecided.any())
+
+
 def _numbers(table: pd.DataFrame, column: str) -> Floats:
     values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = (np.isnan(values) & table[column].notna().to_numpy(dtype=bool)) | (values < 0)
@@ -186,128 +225,104 @@ def read_groups(incidents: Incidents, group: str) -> tuple[NDArray[np.int64], li
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
-    """The columns that a formula makes of a table.
+class LethalRows:
+    """Attacks that killed, those that are alike taken together.
 
     Attributes
     ----------
-    matrix : ndarray, shape (n, p)
-        Without the intercept; numbers centred and in units of their standard deviation, indicators as they are.
-    rows : ndarray of int, shape (n,)
-        Rows of the table that have all values.
-    names : list of str
-        Of the columns.
-    centre, scale : ndarray, shape (p,)
-        What was taken off, and what was divided by.
+    tolls : Tolls, length u
+        How many each killed, at least 1.
+    design : ndarray, shape (u, q)
+        Covariates of the number killed.
+    group : ndarray of int, shape (u,)
+        Group of each.
+    number_of : ndarray, shape (u,)
+        How many attacks are like it.
     """
 
-    matrix: Floats
-    rows: NDArray[np.int64]
-    names: list[str]
-    centre: Floats
-    scale: Floats
-    _spec: Any
-    _date: pd.Timestamp
+    tolls: Tolls
+    design: Floats
+    group: NDArray[np.int64]
+    number_of: Floats
 
-    def of(self, given: Mapping[str, object]) -> Floats:
-        """Give the row of the design for an attack that is described in words and numbers.
+    def at(self, rows: NDArray[np.bool_]) -> LethalRows:
+        """Give some of them.
 
         Parameters
         ----------
-        given : mapping of str to object
-            Columns that the formula uses; ``date`` is the end of the data where it is left out.
+        rows : ndarray of bool, shape (u,)
+            Which.
 
         Returns
         -------
-        ndarray, shape (p,)
-            On the same scale.
+        LethalRows
+            Those.
         """
-        frame = _with_dates(pd.DataFrame([{"date": self._date, **given}]))
-        needed = sorted(str(v) for v in self._spec.required_variables)
-        missing = [name for name in needed if name not in frame and name != "after"]
-        if missing:
-            raise OptionError(
-                f"the formula also needs {', '.join(map(repr, missing))}; given holds "
-                f"{', '.join(map(repr, given)) or 'nothing'}. Give them all, or none: then the attacks of the data "
-                "stand for the next one."
-            )
-        row = self._spec.get_model_matrix(frame, context={"after": _after})
-        values = row[["Intercept", *self.names]].to_numpy(dtype=float)[0, 1:]
-        return np.asarray((values - self.centre) / self.scale)
+        return LethalRows(
+            self.tolls.at(rows), self.design[rows], self.group[rows], self.number_of[rows]
+        )
 
 
-def read_design(incidents: Incidents, formula: str) -> Design:
-    """Evaluate a formula on the incidents.
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What was read from the incidents.
 
-    Parameters
+    Attributes
     ----------
-    incidents : Incidents
-        The attacks.
-    formula : str
-        Right-hand side in formulaic's language; ``date``, ``season`` and ``after(date, "2020-01-03")`` may be used.
-
-    Returns
-    -------
-    Design
-        Rows with a missing value are left out of it.
-
-    Raises
-    ------
-    OptionError
-        If formulaic cannot evaluate it.
-    DataError
-        If no row has all values.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"date_start": ["2020-01-01", "2020-07-01"], "munitions": [1, 3]})
-    >>> design = read_design(Incidents(table, ("2020-01-01", "2021-01-01")), "munitions + season")
-    >>> design.names, design.matrix.tolist()
-    (['munitions', 'season[T.winter]'], [[-1.0, 1.0], [1.0, 0.0]])
+    tolls : Tolls
+        One interval for each attack.
+    dates : ndarray of datetime64, shape (n,)
+        First possible day.
+    group : ndarray of int, shape (n,)
+        Group of each attack.
+    groups : list of str
+        Names of the groups.
+    anyone : Covariates
+        Of the chance that anyone is killed.
+    many : Covariates
+        Of the number killed.
+    certain : bool
+        Whether an attack is counted only if it killed.
     """
-    from formulaic import model_matrix
-    from formulaic.errors import FormulaicError
 
-    frame = _with_dates(incidents.table.assign(date=incidents.table["date_start"]))
-    try:
-        made = model_matrix(formula, frame, context={"after": _after}, na_action="drop")
-    except (FormulaicError, ValueError, TypeError, KeyError, SyntaxError) as error:
-        raise OptionError(
-            f"the formula {formula!r} cannot be evaluated: {error} Expected the right-hand side of a formula over "
-            f"columns of the incidents ({', '.join(map(str, incidents.table.columns))}), such as 'munitions + kind'."
-        ) from error
-    if "Intercept" not in made:
-        raise OptionError(
-            f"the formula {formula!r} has no intercept; take the '0' or '-1' out of it: the prior needs one."
+    tolls: Tolls
+    dates: NDArray[np.datetime64]
+    group: NDArray[np.int64]
+    groups: list[str]
+    anyone: Covariates
+    many: Covariates
+    certain: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of tolls, groups and covariates."""
+        digest = hashlib.sha256()
+        for values in (
+            self.tolls.low,
+            self.tolls.high,
+            self.group,
+            self.anyone.matrix,
+            self.many.matrix,
+        ):
+            digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+    def lethal(self) -> LethalRows:
+        """Give the attacks that certainly killed and have the covariates of the number killed.
+
+        Returns
+        -------
+        LethalRows
+            Each sort once.
+        """
+        rows = self.tolls.some & self.many.used
+        table = np.column_stack(
+            [self.tolls.low, self.tolls.high, self.many.matrix, self.group.astype(float)]
         )
-    if not len(made):
-        raise DataError(
-            f"no attack has all the values that the formula {formula!r} needs. Use columns that are known for most."
+        alike, number_of = np.unique(table[rows], axis=0, return_counts=True)
+        return LethalRows(
+            Tolls(alike[:, 0], alike[:, 1]),
+            alike[:, 2:-1],
+            alike[:, -1].astype(np.int64),
+            number_of.astype(float),
         )
-    names = [str(name) for name in made.columns if name != "Intercept"]
-    matrix = made[names].to_numpy(dtype=float)
-    number = ~np.isin(matrix, (0.0, 1.0)).all(axis=0)
-    centre = np.where(number, matrix.mean(axis=0), 0.0)
-    spread = matrix.std(axis=0)
-    scale = np.where(number & (spread > 0), spread, 1.0)
-    return Design(
-        (matrix - centre) / scale,
-        np.asarray(made.index, dtype=np.int64),
-        names,
-        centre,
-        scale,
-        made.model_spec,
-        incidents.window.end,
-    )
-
-
-def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:
-    dates = pd.to_datetime(frame["date"])
-    if "season" in frame:
-        return frame.assign(date=dates)
-    return frame.assign(date=dates, season=_SEASONS[(dates.dt.month.to_numpy() % 12) // 3])
-
-
-def _after(dates: pd.Series, when: str) -> Floats:
-    """Tell which dates lie on or after a date; for formulas."""
-    return np.asarray(pd.to_datetime(dates) >= pd.Timestamp(when), dtype=float)

@@ -15,15 +15,18 @@ from tempo.errors import OptionError
 from tempo.models.checks import LEVEL, check_table, row
 from tempo.models.laplace import pareto_smooth
 from tempo.models.lethality_any import AnyDraws
-from tempo.models.lethality_reading import Tolls
-from tempo.models.lethality_tails import TailDraws, simulated_tolls
+from tempo.models.lethality_blocks import Block
+from tempo.models.lethality_design import Covariates
+from tempo.models.lethality_draws import TailDraws
+from tempo.models.lethality_next import NextAttack, one_sort
+from tempo.models.lethality_reading import Record, Tolls
 from tempo.models.posterior import CHAINS
 from tempo.models.severity_tails import FAMILIES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from tempo.models.lethality_fit import Block, LethalityFit, Record
+    from tempo.models.lethality_fit import LethalityFit
 
 __all__ = [
     "changes",
@@ -35,13 +38,21 @@ __all__ = [
     "groups",
     "levels",
     "summary",
+    "toll_coefficients",
     "top_share",
 ]
 
 type Floats = NDArray[np.float64]
 
+#: What ``exp(shift)`` multiplies.
+LOCATIONS = {
+    "negbin": "mean, before zeros are cut off",
+    "lognormal": "median",
+    "power": "mean logarithm",
+}
 FEWEST = 8  # lethal attacks that are worth testing
 REPLICATES = 400
+MOST_POINTS = 100  # at which distributions are compared
 BOOTSTRAPS = 1_000
 FOREVER = 1e9
 MOST_CELLS = 20_000_000  # of a log-likelihood table
@@ -127,37 +138,37 @@ def top_share(values: Floats, top: float) -> Floats:
     return np.asarray(ordered[:, -n:].sum(axis=1) / ordered.sum(axis=1))
 
 
-def compare(
-    tails: Mapping[str, TailDraws], log_evidence: Mapping[str, float], tolls: Tolls
-) -> pd.DataFrame:
+def compare(blocks: Mapping[str, Block], prior: Floats, record: Record) -> pd.DataFrame:
     """Compare families by evidence and by leave-one-out.
 
     Parameters
     ----------
-    tails : mapping of str to TailDraws
+    blocks : mapping of str to Block
         Posterior draws of each family.
-    log_evidence : mapping of str to float
-        Of each.
-    tolls : Tolls
-        Of all attacks; those that killed count.
+    prior : ndarray
+        Weight of each before the data, adding up to one.
+    record : Record
+        The data; attacks that killed count.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by family; without lethal attacks there is no leave-one-out.
     """
-    distinct, number_of = tolls.at(tolls.some).tallied()
-    names = list(tails)
-    evidence = np.array([log_evidence[name] for name in names])
+    rows = record.lethal()
+    number_of = rows.number_of
+    evidence = np.array([block.log_evidence for block in blocks.values()])
     table = pd.DataFrame(
-        {"log_evidence": evidence, "posterior": np.exp(evidence - special.logsumexp(evidence))},
-        index=pd.Index(names, name="tail"),
+        {"log_evidence": evidence, "posterior": special.softmax(evidence + np.log(prior))},
+        index=pd.Index(list(blocks), name="tail"),
     )
     table["pseudo_bma"] = table["posterior"]
-    if len(distinct):
+    if len(rows.tolls):
         pointwise, khats = [], []
-        for name in names:
-            log_likelihood = tails[name].log_probability(distinct)
+        for block in blocks.values():
+            some = block.take(np.arange(0, len(block), _step(len(block), len(rows.tolls))))
+            shift = None if some.effects.none else some.effects.shift(rows.design, rows.group)
+            log_likelihood = some.tail.log_probability(rows.tolls, shift)
             terms = [pareto_smooth(-column) for column in log_likelihood.T]
             pointwise.append(
                 [
@@ -176,9 +187,14 @@ def compare(
         table["elpd_se"] = _standard_error(by_row, number_of)
         table["difference"] = away @ number_of
         table["difference_se"] = _standard_error(away, number_of)
-        table["pseudo_bma"] = special.softmax(scaled, axis=1).mean(axis=0)
+        table["pseudo_bma"] = special.softmax(scaled + np.log(prior), axis=1).mean(axis=0)
         table["khat"] = khats
     return table
+
+
+def _step(draws: int, rows: int) -> int:
+    """Every how many of the draws make a table of a size that fits: a long list needs no more of them."""
+    return max(1, -(-draws * rows // MOST_CELLS))
 
 
 def _standard_error(by_row: Floats, number_of: Floats) -> Floats:
@@ -188,15 +204,17 @@ def _standard_error(by_row: Floats, number_of: Floats) -> Floats:
     return np.asarray(np.sqrt(n * variance))
 
 
-def groups(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
+def groups(block: Block, record: Record, at_least: int, prob: float) -> pd.DataFrame:
     """Tabulate the chance of each group and of a new one.
 
     Parameters
     ----------
-    anyone : AnyDraws
+    block : Block
         Posterior draws.
     record : Record
         The data.
+    at_least : int
+        How many killed.
     prob : float
         Content of the interval.
 
@@ -206,13 +224,17 @@ def groups(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
         One row for each group.
     """
     n, tolls = len(record.groups), record.tolls
-    average = record.design_matrix[record.used].mean(axis=0)
     codes = np.array([*range(n), -1]) if n > 1 else np.array([0])
-    chance = anyone.chance(np.repeat(average[None], len(codes), axis=0), codes)
+    each = np.ones((len(codes), 1))
+    chance = block.anyone.chance(each * _average(record.anyone), codes)
+    shift = block.effects.shift(each * _average(record.many), codes)
+    own = None if block.effects.none else shift
+    chance = chance * block.tail.survival(np.full(len(codes), float(at_least)), own)
     low, high = np.quantile(chance, levels(prob), axis=0)
-    known = (tolls.some | tolls.none) & record.used
+    known = (tolls.low >= at_least) | (tolls.high < at_least)
+    known &= record.anyone.used
     attacks = np.bincount(record.group[known], minlength=n)
-    lethal = np.bincount(record.group[known & tolls.some], minlength=n)
+    lethal = np.bincount(record.group[known & (tolls.low >= at_least)], minlength=n)
     extra = [0] * (len(codes) - n)
     table = pd.DataFrame(
         {
@@ -226,6 +248,10 @@ def groups(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
     )
     table.attrs["prob"] = prob
     return table
+
+
+def _average(covariates: Covariates) -> Floats:
+    return np.asarray(covariates.matrix[covariates.used].mean(axis=0))
 
 
 def coefficients(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
@@ -245,18 +271,47 @@ def coefficients(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
     pandas.DataFrame
         One row for each covariate; none without a formula.
     """
-    design, draws = record.design, anyone.coefficients
-    names: list[str] = [] if design is None else design.names
-    if design is None or draws is None:
-        draws, scale = np.ones((1, 0)), np.ones(0)
-    else:
-        scale = design.scale
+    draws = np.ones((1, 0)) if anyone.coefficients is None else anyone.coefficients
     low, high = levels(prob)
     middle = np.exp(np.quantile(draws, [0.5, low, high], axis=0))
     table = pd.DataFrame(
-        {"odds_ratio": middle[0], "low": middle[1], "high": middle[2], "per": scale},
-        index=pd.Index(names, name="covariate", dtype="str"),
+        {
+            "odds_ratio": middle[0],
+            "low": middle[1],
+            "high": middle[2],
+            "per": record.anyone.scale,
+        },
+        index=pd.Index(record.anyone.names, name="covariate", dtype="str"),
     )
+    table.attrs["prob"] = prob
+    return table
+
+
+def toll_coefficients(blocks: Mapping[str, Block], record: Record, prob: float) -> pd.DataFrame:
+    """Tabulate by what the covariates multiply the location of each tail.
+
+    Parameters
+    ----------
+    blocks : mapping of str to Block
+        Draws of each family.
+    record : Record
+        The data.
+    prob : float
+        Content of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each family and covariate; none without a formula.
+    """
+    low, high = levels(prob)
+    rows = []
+    for name, block in blocks.items():
+        middle = np.exp(np.quantile(block.effects.coefficients, [0.5, low, high], axis=0))
+        for i, covariate in enumerate(record.many.names):
+            rows.append([name, covariate, *middle[:, i], record.many.scale[i], LOCATIONS[name]])
+    columns = ["tail", "covariate", "factor", "low", "high", "per", "of"]
+    table = pd.DataFrame(rows, columns=columns).set_index(["tail", "covariate"])
     table.attrs["prob"] = prob
     return table
 
@@ -302,7 +357,7 @@ def changes(record: Record, prob: float) -> pd.DataFrame:
 
 
 def checks(
-    fit: LethalityFit, anyone: AnyDraws, record: Record, rng: np.random.Generator
+    fit: LethalityFit, block: Block, record: Record, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Compare the data with what the fit expects.
 
@@ -310,8 +365,8 @@ def checks(
     ----------
     fit : LethalityFit
         The fit.
-    anyone : AnyDraws
-        Its draws of the chance.
+    block : Block
+        Its draws.
     record : Record
         The data.
     rng : numpy.random.Generator
@@ -323,14 +378,14 @@ def checks(
         A check table.
     """
     tolls, said = record.tolls, fit.words
-    seen = tolls.low[tolls.some & tolls.exact]
+    seen = np.flatnonzero(tolls.some & tolls.exact & record.many.used)
     rows = []
     if len(seen) < FEWEST:
         for name in ("shape of the tail (KS)", "largest toll"):
             meaning = f"Only {len(seen)} exact numbers of {said.toll}: too few to test."
             rows.append(row(name, math.nan, LEVEL, True, meaning))
     else:
-        p_shape, p_largest = _tail_checks(fit, seen, rng)
+        p_shape, p_largest = _tail_checks(block, record, seen, rng)
         ok = p_shape >= LEVEL
         rows.append(
             row(
@@ -353,7 +408,7 @@ def checks(
                 else "The largest toll is not one that the tail expects among so many.",
             )
         )
-    rows.append(_through_time(anyone, record, said.any, rng))
+    rows.append(_through_time(block.anyone, record, said.any, rng))
     rows.append(
         row(
             "approximation (k-hat)",
@@ -368,12 +423,26 @@ def checks(
     return check_table(rows)
 
 
-def _tail_checks(fit: LethalityFit, seen: Floats, rng: np.random.Generator) -> tuple[float, float]:
+def _tail_checks(
+    block: Block, record: Record, rows: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[float, float]:
     """Posterior predictive p-values of the distance to the fitted tail, and of the largest toll (two-sided)."""
-    few = fit.draws.take(rng.choice(len(fit.draws), REPLICATES))
-    one_each = np.ones((REPLICATES, len(seen)), dtype=np.int64)
-    new = simulated_tolls(few, np.ones(REPLICATES), one_each, rng)[0].astype(float)
-    distances = _distances(few, np.concatenate([seen[None], new]))
+    few = block.take(rng.choice(len(block), REPLICATES))
+    # Attacks that are alike are simulated together.
+    covariates = np.column_stack([record.many.matrix[rows], record.group[rows].astype(float)])
+    _, first, sort, number_of = np.unique(
+        covariates, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    shift = few.effects.shift(record.many.matrix[rows[first]], record.group[rows[first]])
+    seen = record.tolls.low[rows]
+    new = np.empty((REPLICATES, len(rows)))
+    for i, n in enumerate(number_of):
+        one_each = np.ones((REPLICATES, n), dtype=np.int64)
+        like_it = one_sort(np.ones(REPLICATES), shift[:, i])
+        new[:, sort == i] = like_it.simulate(few.tail, one_each, rng)[0]
+    share = np.tile(number_of / len(rows), (REPLICATES, 1))
+    average = NextAttack(share, np.ones(share.shape), shift)
+    distances = _distances(average, few.tail, np.concatenate([seen[None], new]))
     shape = (1 + float((distances[1:] >= distances[0]).sum())) / (REPLICATES + 1)
     top = new.max(axis=1)
     above = (1 + float((top >= seen.max()).sum())) / (REPLICATES + 1)
@@ -381,11 +450,12 @@ def _tail_checks(fit: LethalityFit, seen: Floats, rng: np.random.Generator) -> t
     return shape, min(1.0, 2 * min(above, below))
 
 
-def _distances(draws: TailDraws, values: Floats) -> Floats:
+def _distances(attack: NextAttack, tail: TailDraws, values: Floats) -> Floats:
     """Kolmogorov-Smirnov distance of each row of numbers to the average tail."""
     points = np.unique(values)
-    at_most = 1.0 - draws.survival(points + 1.0).mean(axis=0)
-    less = 1.0 - draws.survival(points).mean(axis=0)
+    points = points[:: -(-len(points) // MOST_POINTS)]
+    at_most = 1.0 - attack.exceeds(tail, points + 1.0).mean(axis=0)
+    less = 1.0 - attack.exceeds(tail, points).mean(axis=0)
     result = np.empty(len(values))
     for i, numbers in enumerate(values):
         ordered = np.sort(numbers)
@@ -400,14 +470,14 @@ def _through_time(
 ) -> tuple[str, float, float, bool, str]:
     """Test whether lethal attacks come in stretches: the largest running excess over expectation, by simulation."""
     name, tolls = "chance through time (CUSUM)", record.tolls
-    known = np.flatnonzero((tolls.some | tolls.none) & record.used)
+    known = np.flatnonzero((tolls.some | tolls.none) & record.anyone.used)
     known = known[np.argsort(record.dates[known], kind="stable")]
     lethal = tolls.some[known]
     if min(lethal.sum(), (~lethal).sum()) < 3:
         meaning = f"Too few attacks of which it is known whether one {any_}: nothing to test."
         return row(name, math.nan, LEVEL, True, meaning)
     few = anyone.take(rng.choice(len(anyone), REPLICATES))
-    chance = few.chance(record.design_matrix[known], record.group[known])
+    chance = few.chance(record.anyone.matrix[known], record.group[known])
     expected = chance.mean(axis=0)
 
     def largest(happened: NDArray[np.bool_]) -> Floats:
@@ -446,9 +516,9 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
     """
     from tempo.models.lethality_fit import MATERIAL
 
-    k = np.array([1.0, 2.0, 5.0, 10.0, 50.0])
-    chances = fit.chance[:, None] * fit.draws.survival(k)
-    columns = {f"P({fit.model.column} >= {int(at)})": chances[:, i] for i, at in enumerate(k)}
+    k = [1, 2, 5, 10, 50]
+    chances = fit.exceeds(k)
+    columns = {f"P({fit.model.column} >= {at})": chances[:, i] for i, at in enumerate(k)}
     for name, block in blocks.items():
         columns |= _parameters(name, block.tail)
     rows = {}
@@ -457,7 +527,7 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
         rows[label] = [values.mean(), values.std(), low, high]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "low", "high"])
     table.attrs |= {"prob": prob, "without_mean": fit.without_mean, "mean_shown": False}
-    if fit.without_mean <= MATERIAL and set(blocks) == {"negbin"}:
+    if fit.without_mean <= MATERIAL and set(blocks) == {"negbin"} and blocks["negbin"].effects.none:
         # Only a negative binomial has a mean that its parameters pin down well enough to print.
         mean, dispersion = fit.draws.parameters().T
         some = -np.expm1(-np.log1p(mean * dispersion) / dispersion)
@@ -477,7 +547,7 @@ def _parameters(name: str, tail: TailDraws) -> dict[str, Floats]:
 
 
 def datatree(
-    fit: LethalityFit, anyone: AnyDraws, blocks: Mapping[str, Block], record: Record
+    fit: LethalityFit, mixture: Block, blocks: Mapping[str, Block], record: Record
 ) -> xr.DataTree:
     """Lay the draws out as ArviZ expects them.
 
@@ -485,8 +555,8 @@ def datatree(
     ----------
     fit : LethalityFit
         The fit.
-    anyone : AnyDraws
-        Draws of the chance.
+    mixture : Block
+        Draws of all families, mixed.
     blocks : mapping of str to Block
         Draws of each family.
     record : Record
@@ -499,9 +569,9 @@ def datatree(
     """
     import xarray as xr
 
-    tolls = record.tolls
-    known = np.flatnonzero(~tolls.unknown & record.used)
-    step = max(1, -(-len(fit.chance) * len(known) // MOST_CELLS))  # a long list needs no more draws
+    tolls, anyone = record.tolls, mixture.anyone
+    known = np.flatnonzero(~tolls.unknown & record.anyone.used & record.many.used)
+    step = _step(len(fit.chance), len(known))
     kept = np.arange(0, len(fit.chance) // step // CHAINS * CHAINS * step, step)
 
     def chains(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
@@ -515,17 +585,26 @@ def datatree(
     for name, block in blocks.items():
         for label, values in _parameters(name, block.tail).items():
             variables[label] = (two, chains(values))
+        if record.many.names:
+            variables[f"{name}_coefficients"] = (
+                (*two, "toll_covariate"),
+                chains(block.effects.coefficients),
+            )
+        if len(record.groups) > 1:
+            variables[f"{name}_group_effect"] = ((*two, "group"), chains(block.effects.level))
     if len(blocks) > 1:
         variables["tail"] = (two, chains(fit.draws.family))
     coords: dict[str, object] = {}
     if len(record.groups) > 1:
         variables["group_level"] = ((*two, "group"), chains(anyone.level))
         coords["group"] = record.groups
-    if anyone.coefficients is not None and record.design is not None:
+    if anyone.coefficients is not None and record.anyone.names:
         variables["coefficients"] = ((*two, "covariate"), chains(anyone.coefficients))
-        coords["covariate"] = record.design.names
+        coords["covariate"] = record.anyone.names
+    if record.many.names:
+        coords["toll_covariate"] = record.many.names
     along = {"chain": np.arange(CHAINS), "draw": np.arange(len(kept) // CHAINS)}
-    likelihood = _log_likelihood(fit.draws.take(kept), anyone.take(kept), record, known)
+    likelihood = _log_likelihood(mixture.take(kept), record, known)
     column = fit.model.column
     tree = {
         "posterior": xr.Dataset(variables, coords={**along, **coords}),
@@ -548,17 +627,19 @@ def datatree(
     return xr.DataTree.from_dict(tree)
 
 
-def _log_likelihood(
-    tail: TailDraws, anyone: AnyDraws, record: Record, known: NDArray[np.int64]
-) -> Floats:
+def _log_likelihood(block: Block, record: Record, known: NDArray[np.int64]) -> Floats:
     tolls = record.tolls
-    chance = anyone.chance(record.design_matrix[known], record.group[known])
+    chance = block.anyone.chance(record.anyone.matrix[known], record.group[known])
     low, high = tolls.low[known], tolls.high[known]
     some, none = low >= 1, high == 0
     result = np.log1p(-chance * ~some)
     open_ = ~some & ~none
-    result[:, open_] = np.log1p(-chance[:, open_] * tail.survival(high[open_] + 1.0))
-    pairs, place = np.unique(np.column_stack([low, high])[some], axis=0, return_inverse=True)
-    by_pair = tail.log_probability(Tolls(pairs[:, 0], pairs[:, 1]))
-    result[:, some] = np.log(chance[:, some]) + by_pair[:, place]
+    result[:, open_] = np.log1p(-block.exceeds(record, known[open_], high[open_] + 1.0))
+    table = np.column_stack([low, high, record.many.matrix[known], record.group[known]])[some]
+    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    rows = known[some][first]
+    by_sort = block.tail.log_probability(
+        Tolls(low[some][first], high[some][first]), block.shift(record, rows)
+    )
+    result[:, some] = np.log(chance[:, some]) + by_sort[:, place]
     return np.asarray(result)

@@ -191,28 +191,34 @@ def draw_one(
 @njit(cache=True, error_model="numpy")
 def simulate(
     attacks: Ints,
+    up_to: Floats,
     chance: Floats,
     family: Ints,
-    parameters: Floats,
+    first: Floats,
+    second: Floats,
     x_min: Ints,
     body: Floats,
     seeds: NDArray[np.uint64],
 ) -> tuple[Ints, Ints]:
-    """Give the sum and the largest toll of the attacks in each cell, shape (draws, cells).
+    """Give the sum and the largest toll of the attacks in each bin, shape (draws, bins).
 
-    Row d of everything belongs to draw d; ``body[d, k - 1]`` is P(X <= k) below ``x_min[d]``.
+    Row d of everything belongs to draw d. An attack is of sort c with probability ``up_to[d, c] - up_to[d, c - 1]``; it
+    then kills with ``chance[d, c]``, and the tail begins with the parameter ``first[d, c]``; ``body[d, k - 1]`` is
+    P(X <= k) below ``x_min[d]``.
     """
     total = np.zeros(attacks.shape, dtype=np.int64)
     largest = np.zeros(attacks.shape, dtype=np.int64)
     stream = np.empty(1, dtype=np.uint64)
+    last = chance.shape[1] - 1
     for d in range(attacks.shape[0]):
         stream[0] = seeds[d]
         for t in range(attacks.shape[1]):
             for _ in range(attacks[d, t]):
-                if uniform(stream) < chance[d]:
-                    x = draw_one(
-                        family[d], parameters[d, 0], parameters[d, 1], x_min[d], body[d], stream
-                    )
+                c = 0
+                if last > 0:
+                    c = min(np.searchsorted(up_to[d], uniform(stream), side="right"), last)
+                if uniform(stream) < chance[d, c]:
+                    x = draw_one(family[d], first[d, c], second[d], x_min[d], body[d], stream)
                     total[d, t] = min(total[d, t] + x, 1000 * MOST)
                     largest[d, t] = max(largest[d, t], x)
     return total, largest

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
+from scipy.interpolate import CubicSpline
 
 from tempo.errors import DataError
 from tempo.models import severity_kernels as kernels
@@ -34,6 +36,7 @@ __all__ = [
     "log_survival",
     "natural",
     "sample",
+    "shifted",
 ]
 
 type Floats = NDArray[np.float64]
@@ -55,6 +58,8 @@ PRIORS = {
 }
 
 _SMALLEST = 1e-300
+FEWEST_SPLINED = 5_000
+SPLINE_END, SPLINE_NODES = 6.0, 6_001
 
 
 @dataclass(frozen=True)
@@ -225,7 +230,39 @@ def natural(family: str, theta: Floats) -> Floats:
     return np.asarray(result)
 
 
-def log_survival(family: str, theta: Floats, k: ArrayLike, *, x_min: int = 1) -> Floats:
+def shifted(family: str, place: Floats, shift: Floats | None) -> Floats:
+    """Move the first parameter towards deadlier attacks.
+
+    The mean of the negative binomial, the median of the log-normal, or the mean logarithm of the (continuous) power
+    law is multiplied by ``exp(shift)``.
+
+    Parameters
+    ----------
+    family : str
+        Which.
+    place : ndarray, shape (s, 1) or (s,)
+        First unconstrained parameter.
+    shift : ndarray or None
+        By how much; None is not at all.
+
+    Returns
+    -------
+    ndarray
+        Of the shape that both have together.
+
+    Examples
+    --------
+    >>> natural("power", shifted("power", np.array([[0.0]]), np.array([[math.log(2.0)]]))).tolist()
+    [[1.5]]
+    """
+    if shift is None:
+        return place
+    return place - shift if family == "power" else place + shift
+
+
+def log_survival(
+    family: str, theta: Floats, k: ArrayLike, *, x_min: int = 1, shift: Floats | None = None
+) -> Floats:
     """Give ``log P(X >= k)`` given that ``X >= 1`` (for the power law, ``X >= x_min``).
 
     Parameters
@@ -238,6 +275,8 @@ def log_survival(family: str, theta: Floats, k: ArrayLike, *, x_min: int = 1) ->
         Whole numbers, or infinity.
     x_min : int, default 1
         Of the power law.
+    shift : ndarray, shape (s, u), optional
+        How much deadlier each is, as ``shifted`` has it.
 
     Returns
     -------
@@ -252,26 +291,29 @@ def log_survival(family: str, theta: Floats, k: ArrayLike, *, x_min: int = 1) ->
     at = np.maximum(np.asarray(k, dtype=float), float(x_min if family == "power" else 1))
     endless = np.isinf(at)
     at = np.where(endless, 2.0, at)
+    place = shifted(family, theta[:, :1], shift)
     if family == "power":
-        exponent = 1.0 + np.exp(theta[:, :1])
-        result = _log_zeta(exponent, at) - _log_zeta(exponent, np.array([float(x_min)]))
+        exponent = 1.0 + np.exp(place)
+        result = _log_zeta(exponent, at) - _log_whole(place, exponent, x_min)
     elif family == "lognormal":
         sigma = np.exp(theta[:, 1:])
-        result = special.log_ndtr((theta[:, :1] - np.log(at - 0.5)) / sigma) - special.log_ndtr(
-            (theta[:, :1] - math.log(0.5)) / sigma
+        result = special.log_ndtr((place - np.log(at - 0.5)) / sigma) - special.log_ndtr(
+            (place - math.log(0.5)) / sigma
         )
     else:
-        shape, ratio = _shape_and_ratio(theta)
+        shape, ratio = _shape_and_ratio(place, theta[:, 1:])
         beyond = special.betainc(at, shape, ratio)
         result = np.log(np.maximum(beyond, _SMALLEST)) - _log_some(shape, ratio)
         if (beyond <= 1e-280).any():  # there the sum is its first term times a geometric series
             step = np.minimum(ratio * (at + shape) / (at + 1.0), 1 - 1e-15)
-            first = log_pmf(family, theta, at) - np.log1p(-step)
+            first = log_pmf(family, theta, at, shift=shift) - np.log1p(-step)
             result = np.where(beyond > 1e-280, result, first)
     return np.where(endless, -np.inf, np.minimum(result, 0.0))
 
 
-def log_pmf(family: str, theta: Floats, x: ArrayLike, *, x_min: int = 1) -> Floats:
+def log_pmf(
+    family: str, theta: Floats, x: ArrayLike, *, x_min: int = 1, shift: Floats | None = None
+) -> Floats:
     """Give ``log P(X = x)``.
 
     Parameters
@@ -284,6 +326,8 @@ def log_pmf(family: str, theta: Floats, x: ArrayLike, *, x_min: int = 1) -> Floa
         Whole numbers, at least 1 (for the power law, at least ``x_min``).
     x_min : int, default 1
         Of the power law.
+    shift : ndarray, shape (s, u), optional
+        How much deadlier each is, as ``shifted`` has it.
 
     Returns
     -------
@@ -297,19 +341,20 @@ def log_pmf(family: str, theta: Floats, x: ArrayLike, *, x_min: int = 1) -> Floa
     True
     """
     at = np.asarray(x, dtype=float)
+    place = shifted(family, theta[:, :1], shift)
     if family == "power":
-        exponent = 1.0 + np.exp(theta[:, :1])
-        return np.asarray(-exponent * np.log(at) - _log_zeta(exponent, np.array([float(x_min)])))
+        exponent = 1.0 + np.exp(place)
+        return np.asarray(-exponent * np.log(at) - _log_whole(place, exponent, x_min))
     if family == "lognormal":
         sigma = np.exp(theta[:, 1:])
-        upper = (theta[:, :1] - np.log(at - 0.5)) / sigma
-        lower = (theta[:, :1] - np.log(at + 0.5)) / sigma
+        upper = (place - np.log(at - 0.5)) / sigma
+        lower = (place - np.log(at + 0.5)) / sigma
         # Both ends on the side where the normal distribution function is small, lest the difference cancel.
         flip = lower > 0
         a, b = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
-        whole = special.log_ndtr((theta[:, :1] - math.log(0.5)) / sigma)
+        whole = special.log_ndtr((place - math.log(0.5)) / sigma)
         return np.asarray(_log_difference(special.log_ndtr(b), special.log_ndtr(a)) - whole)
-    shape, ratio = _shape_and_ratio(theta)
+    shape, ratio = _shape_and_ratio(place, theta[:, 1:])
     return np.asarray(
         special.gammaln(at + shape)
         - special.gammaln(shape)
@@ -321,7 +366,13 @@ def log_pmf(family: str, theta: Floats, x: ArrayLike, *, x_min: int = 1) -> Floa
 
 
 def log_interval(
-    family: str, theta: Floats, low: ArrayLike, high: ArrayLike, *, x_min: int = 1
+    family: str,
+    theta: Floats,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    x_min: int = 1,
+    shift: Floats | None = None,
 ) -> Floats:
     """Give ``log P(low <= X <= high)``.
 
@@ -335,6 +386,8 @@ def log_interval(
         Inclusive; ``high`` may be infinite. For the power law ``low`` is at least ``x_min``.
     x_min : int, default 1
         Of the power law.
+    shift : ndarray, shape (s, u), optional
+        How much deadlier each is, as ``shifted`` has it.
 
     Returns
     -------
@@ -344,12 +397,19 @@ def log_interval(
     low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     exact = low == high
     result = np.empty((len(theta), len(low)))
-    result[:, exact] = log_pmf(family, theta, low[exact], x_min=x_min)
     wide = ~exact
-    ends, place = np.unique(np.concatenate([low[wide], high[wide] + 1.0]), return_inverse=True)
-    beyond = log_survival(family, theta, ends, x_min=x_min)[:, place]
-    n = int(wide.sum())
-    result[:, wide] = _log_difference(beyond[:, :n], beyond[:, n:])
+    own, others = (None, None) if shift is None else (shift[:, exact], shift[:, wide])
+    result[:, exact] = log_pmf(family, theta, low[exact], x_min=x_min, shift=own)
+    if others is None:  # the same end occurs again and again
+        ends, place = np.unique(np.concatenate([low[wide], high[wide] + 1.0]), return_inverse=True)
+        beyond = log_survival(family, theta, ends, x_min=x_min)[:, place]
+        from_low, past_high = np.split(beyond, 2, axis=1)
+    else:
+        from_low, past_high = (
+            log_survival(family, theta, ends, x_min=x_min, shift=others)
+            for ends in (low[wide], high[wide] + 1.0)
+        )
+    result[:, wide] = _log_difference(from_low, past_high)
     return result
 
 
@@ -387,11 +447,14 @@ def sample(
     parameters = np.ones((s, 2))
     values = natural(family, np.asarray(theta, dtype=float))
     parameters[:, : values.shape[1]] = values
+    one = np.ones((s, 1))
     total, _ = kernels.simulate(
         np.ones((s, each), dtype=np.int64),
-        np.ones(s),
+        one,
+        one,
         np.full(s, FAMILIES[family][0]),
-        parameters,
+        parameters[:, :1],
+        parameters[:, 1],
         np.full(s, x_min),
         np.zeros((s, max(x_min - 1, 1))),
         seeds(rng, s),
@@ -413,17 +476,50 @@ def _tallied(values: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _log_zeta(exponent: Floats, q: Floats) -> Floats:
-    """Log of the Hurwitz zeta function; its leading term alone where it would underflow."""
-    value = special.zeta(exponent, q)
-    limit = (
-        (1.0 - exponent) * np.log(q) - np.log(exponent - 1.0) + np.log1p((exponent - 1) / (2 * q))
-    )
-    return np.where(value > _SMALLEST, np.log(np.maximum(value, _SMALLEST)), limit)
+    """Log of the Hurwitz zeta function, also where it would underflow."""
+    value = np.asarray(special.zeta(exponent, q))
+    lost = value <= _SMALLEST
+    result = np.log(np.maximum(value, _SMALLEST))
+    if lost.any():
+        s, first = (np.broadcast_to(x, value.shape)[lost] for x in (exponent, q))
+        # Relative to the first term: forty terms, and the rest by Euler-Maclaurin.
+        terms = np.exp(-s[:, None] * np.log1p(np.arange(41) / first[:, None]))
+        x = first + 40.0
+        rest = x / (s - 1.0) + 0.5 + s / (12.0 * x) - s * (s + 1.0) * (s + 2.0) / (720.0 * x**3)
+        result[lost] = -s * np.log(first) + np.log(terms[:, :40].sum(axis=1) + terms[:, 40] * rest)
+    return result
 
 
-def _shape_and_ratio(theta: Floats) -> tuple[Floats, Floats]:
-    product = np.exp(theta[:, :1] + theta[:, 1:])
-    return np.exp(-theta[:, 1:]), np.minimum(product / (1.0 + product), 1 - 1e-15)
+def _log_whole(place: Floats, exponent: Floats, x_min: int) -> Floats:
+    """Log of the power law's normalising sum; where there are many, from a spline through exact values."""
+    from_one = np.array([float(x_min)])
+    if place.size < FEWEST_SPLINED:
+        return _log_zeta(exponent, from_one)
+    cubic, square, slope, level = _spline(x_min)
+    # Nodes are evenly spaced, so that the piece is found by division.
+    near = np.abs(place) < SPLINE_END
+    at = (np.where(near, place, 0.0) + SPLINE_END) * (len(level) / (2.0 * SPLINE_END))
+    piece = at.astype(np.int64)
+    past = (at - piece) * (2.0 * SPLINE_END / len(level))
+    value = ((cubic[piece] * past + square[piece]) * past + slope[piece]) * past + level[piece]
+    value -= exponent * math.log(x_min)
+    if not near.all():
+        value[~near] = _log_zeta(exponent[~near], from_one)
+    return np.asarray(value)
+
+
+@lru_cache(maxsize=64)
+def _spline(x_min: int) -> Floats:
+    """Coefficients of ``log(zeta(exponent, x_min) * x_min^exponent)`` over ``log(exponent - 1)``; error below 1e-9."""
+    nodes = np.linspace(-SPLINE_END, SPLINE_END, SPLINE_NODES)
+    exponent = 1.0 + np.exp(nodes)
+    values = _log_zeta(exponent, np.array([float(x_min)])) + exponent * math.log(x_min)
+    return np.asarray(CubicSpline(nodes, values).c)
+
+
+def _shape_and_ratio(log_mean: Floats, log_dispersion: Floats) -> tuple[Floats, Floats]:
+    product = np.exp(log_mean + log_dispersion)
+    return np.exp(-log_dispersion), np.minimum(product / (1.0 + product), 1 - 1e-15)
 
 
 def _log_some(shape: Floats, ratio: Floats) -> Floats:

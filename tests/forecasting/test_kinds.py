@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 import tempo
-from tempo.errors import OptionError
 
 DAYS = 400
 
@@ -67,7 +66,12 @@ def test_a_new_kind_has_the_chance_of_a_new_group(attacks) -> None:
     assert some == pytest.approx(table.loc[["bomb", "a new one"], "probability"], abs=0.02)
 
 
-def test_covariates_are_not_known_of_the_future(attacks, fit) -> None:
-    lethality = tempo.Lethality(formula="season").fit(attacks, rng=1)
-    with pytest.raises(OptionError, match="not known of future attacks"):
-        tempo.forecast_kinds(fit, "30D", 100, rng=1, lethality=lethality)
+def test_covariates_of_future_attacks_are_those_of_past_ones_of_the_kind(attacks, fit) -> None:
+    """A formula says nothing of what comes; each attack is then like one of its kind, drawn from the data."""
+    lethality = tempo.Lethality(formula="season", group="kind").fit(attacks, rng=1)
+    outlooks = tempo.forecast_kinds(fit, "60D", 4_000, rng=1, lethality=lethality)
+    plain = tempo.Lethality(group="kind").fit(attacks, rng=1)
+    for kind, outlook in outlooks.items():
+        per_attack = float(outlook.deaths.sum() / outlook.counts.sum())
+        chance = float(plain.probability(given={"kind": kind}))
+        assert per_attack == pytest.approx(2 * chance, rel=0.3)

@@ -13,16 +13,13 @@ from scipy import special, stats
 import tempo
 from tempo.errors import DataError, FewEventsWarning, OptionError, UnknownValuesWarning
 from tempo.models import severity_tails as tails
-from tempo.models.lethality import _finished
 from tempo.models.lethality_any import beta_posterior, grouped_posterior, logistic_posterior
-from tempo.models.lethality_fit import Record
-from tempo.models.lethality_reading import Tolls, read_tolls
-from tempo.models.lethality_tails import (
-    TailDraws,
-    joint_posterior,
-    power_posterior,
-    smooth_posterior,
-)
+from tempo.models.lethality_blocks import Block, finished
+from tempo.models.lethality_design import no_covariates
+from tempo.models.lethality_draws import TailDraws
+from tempo.models.lethality_effects import no_effects
+from tempo.models.lethality_reading import Record, Tolls, read_tolls
+from tempo.models.lethality_tails import joint_posterior, power_posterior, smooth_posterior
 
 pytestmark = pytest.mark.filterwarnings("ignore::tempo.errors.FewEventsWarning")
 
@@ -88,19 +85,13 @@ def test_joint_draws_and_importance_weights_agree(family) -> None:
     """Attacks that perhaps killed nobody come in by the joint target, or by weights: one answer."""
     incidents = attacks(**MIXED)
     tolls, n, rng = read_tolls(incidents, "killed"), 12, np.random.default_rng(1)
-    record = Record(
-        tolls,
-        np.zeros(n),
-        np.zeros(n, dtype=int),
-        ["all"],
-        np.zeros((n, 0)),
-        np.ones(n, bool),
-        None,
-    )
+    alike = no_covariates(n)
+    record = Record(tolls, np.zeros(n), np.zeros(n, dtype=int), ["all"], alike, alike)
     joint, chance, evidence, khat = joint_posterior(family, tolls, (1.0, 1.0), 20_000, rng)
     apart, separate, _ = smooth_posterior(family, tolls.at(tolls.some), 80_000, rng)
     anyone = beta_posterior(6, 4, (1.0, 1.0), 80_000, rng)
-    block, further = _finished(apart, anyone, separate, record, tolls.open, 20_000, rng)
+    block = Block(apart, no_effects(80_000), anyone, separate)
+    block, further = finished(block, record, tolls.open, 20_000, rng)
     assert max(khat, further) < 0.7
     assert block.log_evidence == pytest.approx(evidence, abs=0.03)
     ours = chance[:, None] * joint.survival(np.array([1.0, 5.0]))
@@ -125,7 +116,10 @@ def test_many_limits_are_no_obstacle() -> None:
 def test_weights_follow_from_the_evidence_where_asked() -> None:
     fitted = fit(attacks(**MIXED), weighing="evidence")
     evidence = np.array([brute_force(name)[0] for name in fitted.weights])
-    np.testing.assert_allclose(list(fitted.weights.values()), special.softmax(evidence), atol=0.02)
+    expected = special.softmax(evidence + np.log([0.2, 0.3, 0.5]))
+    np.testing.assert_allclose(list(fitted.weights.values()), expected, atol=0.02)
+    even = fit(attacks(**MIXED), weighing="evidence", tail_prior=(1, 1, 1))
+    np.testing.assert_allclose(list(even.weights.values()), special.softmax(evidence), atol=0.02)
     drawn = pd.Series(fitted.draws.family).value_counts(normalize=True)
     np.testing.assert_allclose(drawn.sort_index(), list(fitted.weights.values()), atol=0.01)
 
@@ -404,6 +398,8 @@ def test_same_seed_same_fit_and_order_does_not_matter() -> None:
         ({"x_min": 0}, "'ks'"),
         ({"x_min": 3, "tail": "negbin"}, "only power laws"),
         ({"weighing": "stacking"}, "'evidence'"),
+        ({"tail_prior": (1, 1)}, "three positive weights"),
+        ({"tail_prior": (1, 0, 1)}, "three positive weights"),
         ({"formula": "munitions", "any_prior": (1, 2)}, "log odds"),
     ],
 )
@@ -435,4 +431,5 @@ def test_tail_draws_know_their_means() -> None:
         np.ones(3, dtype=int),
         np.zeros((3, 1)),
     )
-    assert draws.endless_mean().tolist() == [True, False, False]
+    assert draws.endless_mean(np.zeros((3, 1))).tolist() == [True, False, False]
+    assert draws.endless_mean(np.full((3, 1), 0.2)).tolist() == [True, True, False]

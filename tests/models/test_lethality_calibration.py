@@ -56,7 +56,8 @@ def test_ranks_under_the_prior_are_uniform() -> None:
         killed = tails.sample(family, theta, rng, each=n)[0] * (rng.random(n) < chance)
         columns = censored(np.minimum(killed, 10**6), rng)
         incidents = attacks(columns.pop("killed"), **columns)
-        fit = tempo.Lethality(weighing="evidence", x_min=1).fit(incidents, rng=i, draws=400)
+        model = tempo.Lethality(weighing="evidence", x_min=1, tail_prior=(1, 1, 1))
+        fit = model.fit(incidents, rng=i, draws=400)
         truth = chance * np.exp(tails.log_survival(family, theta, k))[0]
         ours = fit.chance[:, None] * fit.draws.survival(k)
         ranks.append((ours < truth).mean(axis=0))

@@ -1,0 +1,344 @@
+"""Joint draws of one family of tails and of the chance that anyone is killed, and their mixture over families."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from tempo.models.laplace import pareto_smooth
+from tempo.models.lethality_any import AnyDraws
+from tempo.models.lethality_draws import TailDraws, stacked
+from tempo.models.lethality_effects import Effects, no_effects, regression_posterior
+from tempo.models.lethality_next import NextAttack, one_sort
+from tempo.models.lethality_reading import Record
+from tempo.models.lethality_tails import Body, power_posterior, smooth_posterior
+
+__all__ = ["Block", "finished", "mixed", "next_attack", "severity"]
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+#: Beginnings of a power law for which covariates are fitted: the most probable ones without covariates.
+MOST_BEGINNINGS = 4
+#: Sorts of attack that stand for the next one; of longer lists so many attacks are chosen at random.
+MOST_SORTS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Joint posterior draws.
+
+    Attributes
+    ----------
+    tail : TailDraws
+        Of an average attack.
+    effects : Effects
+        What makes an attack deadlier.
+    anyone : AnyDraws
+        What decides whether it kills anyone.
+    log_evidence : float
+        Log marginal likelihood of the tolls of attacks that killed.
+    """
+
+    tail: TailDraws
+    effects: Effects
+    anyone: AnyDraws
+    log_evidence: float
+
+    def __len__(self) -> int:
+        return len(self.tail)
+
+    def take(self, rows: Ints) -> Block:
+        """Give some of the draws.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        Block
+            In that order.
+        """
+        return replace(
+            self,
+            tail=self.tail.take(rows),
+            effects=self.effects.take(rows),
+            anyone=self.anyone.take(rows),
+        )
+
+    def exceeds(self, record: Record, rows: Ints, k: Floats) -> Floats:
+        """Give the probability that attacks of the data killed at least so many.
+
+        Parameters
+        ----------
+        record : Record
+            The data.
+        rows : ndarray of int, shape (n,)
+            Which attacks.
+        k : ndarray, shape (n,)
+            A number for each, from 1 up.
+
+        Returns
+        -------
+        ndarray, shape (s, n)
+            Probabilities.
+        """
+        chance = self.anyone.chance(record.anyone.matrix[rows], record.group[rows])
+        return np.asarray(chance * self.tail.survival(k, self.shift(record, rows)))
+
+    def shift(self, record: Record, rows: Ints) -> Floats | None:
+        """Give how much deadlier attacks of the data are.
+
+        Parameters
+        ----------
+        record : Record
+            The data.
+        rows : ndarray of int, shape (n,)
+            Which attacks.
+
+        Returns
+        -------
+        ndarray, shape (s, n), or None
+            None where all are alike.
+        """
+        if self.effects.none:
+            return None
+        return self.effects.shift(record.many.matrix[rows], record.group[rows])
+
+
+def severity(
+    family: str, record: Record, begins: list[int], draws: int, rng: np.random.Generator
+) -> tuple[TailDraws, Effects, float, float]:
+    """Sample a tail, with its covariates and groups, from the attacks that killed.
+
+    Parameters
+    ----------
+    family : str
+        Which.
+    record : Record
+        The data.
+    begins : list of int
+        Where it may begin.
+    draws : int
+        How many draws.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    tail : TailDraws
+        Of equal weight.
+    effects : Effects
+        That belong to them.
+    log_evidence : float
+        Log marginal likelihood; intervals across a later beginning are not yet in it.
+    khat : float
+        Whether the approximation can be trusted: below 0.7.
+    """
+    rows = record.lethal()
+    tolls = record.tolls.at(record.tolls.some & record.many.used)
+    if rows.design.shape[1] == 0 and len(record.groups) == 1:
+        if family == "power":
+            tail, evidence, _ = power_posterior(tolls, begins, draws, rng)
+            return tail, no_effects(draws), evidence, -math.inf
+        tail, evidence, khat = smooth_posterior(family, tolls, draws, rng)
+        return tail, no_effects(draws), evidence, khat
+    chosen = begins
+    if len(begins) > MOST_BEGINNINGS:
+        _, _, probability = power_posterior(tolls, begins, 100, rng)
+        chosen = [begins[i] for i in np.sort(np.argsort(-probability)[:MOST_BEGINNINGS])]
+    parts = []
+    for x_min in chosen:
+        late = rows.at(rows.tolls.low >= x_min)
+        tail, effects, evidence, khat = regression_posterior(
+            family, late, len(record.groups), x_min, draws, rng
+        )
+        body = Body.of(tolls, x_min)
+        parts.append(
+            (
+                replace(tail, body=body.sample(draws, rng)),
+                effects,
+                evidence + body.log_evidence,
+                khat,
+            )
+        )
+    evidences = np.array([evidence for _, _, evidence, _ in parts])
+    total = float(special.logsumexp(evidences))
+    rows_of = _shares(np.exp(evidences - total), draws, rng)
+    order = rng.permutation(draws)
+    tail = stacked([part[0].take(at) for part, at in zip(parts, rows_of, strict=True)])
+    effects = _joined([part[1].take(at) for part, at in zip(parts, rows_of, strict=True)])
+    khat = max(part[3] for part, at in zip(parts, rows_of, strict=True) if len(at))
+    return tail.take(order), effects.take(order), total - math.log(len(begins)), khat
+
+
+def finished(
+    block: Block,
+    record: Record,
+    open_rows: NDArray[np.bool_],
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[Block, float]:
+    """Weigh joint draws by the rows that neither part could take in alone, and resample them.
+
+    An attack that killed at most h, perhaps nobody, has probability 1 - chance * P(X > h); an interval that reaches
+    below the place where a power law begins has what both sides of it give. Weights are bounded by 1.
+
+    Parameters
+    ----------
+    block : Block
+        More draws than are asked for, or as many if nothing is left to weigh.
+    record : Record
+        The data.
+    open_rows : ndarray of bool, shape (n,)
+        Attacks that killed at most so many, perhaps nobody.
+    draws : int
+        How many to give.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    block : Block
+        Of equal weight.
+    khat : float
+        Whether the weights can be trusted: below 0.7.
+    """
+    if len(block) == draws:
+        return block, -math.inf
+    log_weights = _across(block, record)
+    at = np.flatnonzero(open_rows)
+    for row in at:
+        own = np.array([row])
+        beyond = block.exceeds(record, own, record.tolls.high[own] + 1.0)
+        log_weights = log_weights + np.log1p(-beyond[:, 0])
+    smoothed, khat = pareto_smooth(log_weights)
+    marks = (rng.random() + np.arange(draws)) / draws
+    rows = np.minimum(np.searchsorted(np.cumsum(np.exp(smoothed)), marks), len(block) - 1)
+    evidence = block.log_evidence + float(special.logsumexp(log_weights)) - math.log(len(block))
+    return replace(block.take(rng.permutation(rows)), log_evidence=evidence), khat
+
+
+def _across(block: Block, record: Record) -> Floats:
+    """Log-likelihood of the intervals that reach below each draw's x_min; 0 where that is 1."""
+    result = np.zeros(len(block))
+    rows = record.lethal()
+    wide = rows.at(~rows.tolls.exact)
+    for x_min in np.unique(block.tail.x_min):
+        left = wide.at(wide.tolls.low < x_min)
+        if len(left.tolls):
+            mine = np.flatnonzero(block.tail.x_min == x_min)
+            some = block.take(mine)
+            shift = None if some.effects.none else some.effects.shift(left.design, left.group)
+            result[mine] = some.tail.log_probability(left.tolls, shift) @ left.number_of
+    return result
+
+
+def mixed(blocks: list[Block], weights: Floats, draws: int, rng: np.random.Generator) -> Block:
+    """Draw from the mixture of families: each in proportion to its weight, give or take one.
+
+    Parameters
+    ----------
+    blocks : list of Block
+        One for each family, each with ``draws`` draws.
+    weights : ndarray
+        Of each, adding up to one.
+    draws : int
+        How many.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Block
+        In random order.
+    """
+    ends = np.floor(np.cumsum(weights) * draws + rng.random()).astype(int)
+    ends[-1] = draws
+    ends = np.concatenate([[0], np.minimum(ends, draws)])
+    spans = [np.arange(low, high) for low, high in itertools.pairwise(ends)]
+    order = rng.permutation(draws)
+    parts = [block.take(rows) for block, rows in zip(blocks, spans, strict=True)]
+    first = parts[0].anyone
+    anyone = replace(
+        first,
+        level=np.concatenate([p.anyone.level for p in parts]),
+        newcomer=np.concatenate([p.anyone.newcomer for p in parts]),
+        coefficients=None
+        if first.coefficients is None
+        else np.concatenate(
+            [p.anyone.coefficients for p in parts if p.anyone.coefficients is not None]
+        ),
+    )
+    whole = Block(
+        stacked([p.tail for p in parts]),
+        _joined([p.effects for p in parts]),
+        anyone,
+        float(special.logsumexp([b.log_evidence for b in blocks])),
+    )
+    return whole.take(order)
+
+
+def next_attack(
+    block: Block, record: Record, rng: np.random.Generator, group: int | None = None
+) -> NextAttack:
+    """Give what the next attack may be like, under each draw.
+
+    What mix of groups and covariates comes next is uncertain too: attacks of the data are weighted by the Bayesian
+    bootstrap.
+
+    Parameters
+    ----------
+    block : Block
+        Posterior draws.
+    record : Record
+        The data.
+    rng : numpy.random.Generator
+        Source of randomness.
+    group : int, optional
+        Group of the attack, where it is known; -1 for one that was never seen.
+
+    Returns
+    -------
+    NextAttack
+        Of every sort that the data have.
+    """
+    p, q = record.anyone.matrix.shape[1], record.many.matrix.shape[1]
+    code, rows = record.group, np.flatnonzero(record.anyone.used & record.many.used)
+    if group is not None:
+        own = rows[record.group[rows] == group]
+        rows = own if len(own) else rows  # of a new group only that it is an attack is known
+        code = np.full(len(record.tolls), group)
+    if len(rows) > MOST_SORTS and p + q > 0:
+        rows = rng.choice(rows, MOST_SORTS, replace=False)
+    table = np.column_stack([record.anyone.matrix, record.many.matrix, code.astype(float)])[rows]
+    sorts, number_of = np.unique(table, axis=0, return_counts=True)
+    codes = sorts[:, -1].astype(np.int64)
+    chance = block.anyone.chance(sorts[:, :p], codes)
+    shift = block.effects.shift(sorts[:, p : p + q], codes)
+    if len(sorts) == 1:
+        return one_sort(chance[:, 0], shift[:, 0])
+    share = rng.standard_gamma(number_of.astype(float), (len(block), len(sorts)))
+    return NextAttack(share / share.sum(axis=1, keepdims=True), chance, shift)
+
+
+def _shares(weights: Floats, draws: int, rng: np.random.Generator) -> list[Ints]:
+    """Rows of each part, as many as its weight asks for."""
+    marks = (rng.random() + np.arange(draws)) / draws
+    part = np.searchsorted(np.cumsum(weights), marks).clip(max=len(weights) - 1)
+    return [np.arange(int(n)) for n in np.bincount(part, minlength=len(weights))]
+
+
+def _joined(parts: list[Effects]) -> Effects:
+    return Effects(
+        np.concatenate([p.coefficients for p in parts]),
+        np.concatenate([p.level for p in parts]),
+        np.concatenate([p.newcomer for p in parts]),
+    )

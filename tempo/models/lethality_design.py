@@ -1,0 +1,239 @@
+"""Formulas of a lethality fit: what is made of the columns of a table, and of an attack that is described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempo.data.incidents import Incidents
+from tempo.errors import DataError, OptionError
+
+__all__ = ["Covariates", "Design", "no_covariates", "read_covariates", "read_design"]
+
+type Floats = NDArray[np.float64]
+
+_SEASONS = np.array(["winter", "spring", "summer", "autumn"])
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The columns that a formula makes of a table.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (n, p)
+        Without the intercept; numbers centred and in units of their standard deviation, indicators as they are.
+    rows : ndarray of int, shape (n,)
+        Rows of the table that have all values.
+    names : list of str
+        Of the columns.
+    centre, scale : ndarray, shape (p,)
+        What was taken off, and what was divided by.
+    """
+
+    matrix: Floats
+    rows: NDArray[np.int64]
+    names: list[str]
+    centre: Floats
+    scale: Floats
+    _spec: Any
+    _date: pd.Timestamp
+
+    def of(self, given: Mapping[str, object]) -> Floats:
+        """Give the row of the design for an attack that is described in words and numbers.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Columns that the formula uses; ``date`` is the end of the data where it is left out.
+
+        Returns
+        -------
+        ndarray, shape (p,)
+            On the same scale.
+        """
+        frame = _with_dates(pd.DataFrame([{"date": self._date, **given}]))
+        needed = sorted(str(v) for v in self._spec.required_variables)
+        missing = [name for name in needed if name not in frame and name != "after"]
+        if missing:
+            raise OptionError(
+                f"the formula also needs {', '.join(map(repr, missing))}; given holds "
+                f"{', '.join(map(repr, given)) or 'nothing'}. Give them all, or none: then the attacks of the data "
+                "stand for the next one."
+            )
+        row = self._spec.get_model_matrix(frame, context={"after": _after})
+        values = row[["Intercept", *self.names]].to_numpy(dtype=float)[0, 1:]
+        return np.asarray((values - self.centre) / self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Covariates of every attack.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (n, p)
+        Rows that lack a value hold zeros.
+    used : ndarray of bool, shape (n,)
+        Attacks that have all of them.
+    design : Design or None
+        How they are made; None where there is no formula.
+    """
+
+    matrix: Floats
+    used: NDArray[np.bool_]
+    design: Design | None
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns are called."""
+        return [] if self.design is None else self.design.names
+
+    @property
+    def scale(self) -> Floats:
+        """What one step of each is: a standard deviation of a number, or 1."""
+        return np.ones(0) if self.design is None else self.design.scale
+
+    def of(self, given: Mapping[str, object]) -> Floats:
+        """Give the covariates of an attack that is described, shape (p,).
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            As for ``Design.of``.
+
+        Returns
+        -------
+        ndarray
+            Empty where there is no formula.
+        """
+        return np.zeros(0) if self.design is None else self.design.of(given)
+
+
+def no_covariates(n: int) -> Covariates:
+    """Give the covariates of attacks where there is no formula.
+
+    Parameters
+    ----------
+    n : int
+        How many attacks.
+
+    Returns
+    -------
+    Covariates
+        Without columns.
+
+    Examples
+    --------
+    >>> no_covariates(3).matrix.shape
+    (3, 0)
+    """
+    return Covariates(np.zeros((n, 0)), np.ones(n, dtype=bool), None)
+
+
+def read_covariates(incidents: Incidents, formula: str | None) -> Covariates:
+    """Evaluate a formula on the incidents, where there is one.
+
+    Parameters
+    ----------
+    incidents : Incidents
+        The attacks.
+    formula : str or None
+        As for ``read_design``.
+
+    Returns
+    -------
+    Covariates
+        Of each attack.
+    """
+    n = len(incidents)
+    if formula is None:
+        return no_covariates(n)
+    design = read_design(incidents, formula)
+    used = np.zeros(n, dtype=bool)
+    used[design.rows] = True
+    matrix = np.zeros((n, design.matrix.shape[1]))
+    matrix[design.rows] = design.matrix
+    return Covariates(matrix, used, design)
+
+
+def read_design(incidents: Incidents, formula: str) -> Design:
+    """Evaluate a formula on the incidents.
+
+    Parameters
+    ----------
+    incidents : Incidents
+        The attacks.
+    formula : str
+        Right-hand side in formulaic's language; ``date``, ``season`` and ``after(date, "2020-01-03")`` may be used.
+
+    Returns
+    -------
+    Design
+        Rows with a missing value are left out of it.
+
+    Raises
+    ------
+    OptionError
+        If formulaic cannot evaluate it.
+    DataError
+        If no row has all values.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"date_start": ["2020-01-01", "2020-07-01"], "munitions": [1, 3]})
+    >>> design = read_design(Incidents(table, ("2020-01-01", "2021-01-01")), "munitions + season")
+    >>> design.names, design.matrix.tolist()
+    (['munitions', 'season[T.winter]'], [[-1.0, 1.0], [1.0, 0.0]])
+    """
+    from formulaic import model_matrix
+    from formulaic.errors import FormulaicError
+
+    frame = _with_dates(incidents.table.assign(date=incidents.table["date_start"]))
+    try:
+        made = model_matrix(formula, frame, context={"after": _after}, na_action="drop")
+    except (FormulaicError, ValueError, TypeError, KeyError, SyntaxError) as error:
+        raise OptionError(
+            f"the formula {formula!r} cannot be evaluated: {error} Expected the right-hand side of a formula over "
+            f"columns of the incidents ({', '.join(map(str, incidents.table.columns))}), such as 'munitions + kind'."
+        ) from error
+    if "Intercept" not in made:
+        raise OptionError(
+            f"the formula {formula!r} has no intercept; take the '0' or '-1' out of it: the prior needs one."
+        )
+    if not len(made):
+        raise DataError(
+            f"no attack has all the values that the formula {formula!r} needs. Use columns that are known for most."
+        )
+    names = [str(name) for name in made.columns if name != "Intercept"]
+    matrix = made[names].to_numpy(dtype=float)
+    number = ~np.isin(matrix, (0.0, 1.0)).all(axis=0)
+    centre = np.where(number, matrix.mean(axis=0), 0.0)
+    spread = matrix.std(axis=0)
+    scale = np.where(number & (spread > 0), spread, 1.0)
+    return Design(
+        (matrix - centre) / scale,
+        np.asarray(made.index, dtype=np.int64),
+        names,
+        centre,
+        scale,
+        made.model_spec,
+        incidents.window.end,
+    )
+
+
+def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:
+    dates = pd.to_datetime(frame["date"])
+    if "season" in frame:
+        return frame.assign(date=dates)
+    return frame.assign(date=dates, season=_SEASONS[(dates.dt.month.to_numpy() % 12) // 3])
+
+
+def _after(dates: pd.Series, when: str) -> Floats:
+    """Tell which dates lie on or after a date; for formulas."""
+    return np.asarray(pd.to_datetime(dates) >= pd.Timestamp(when), dtype=float)

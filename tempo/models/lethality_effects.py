@@ -1,0 +1,196 @@
+"""What makes a lethal attack deadlier: covariates and groups of the number killed. Arrays only.
+
+Each family of tails has one parameter of location: the mean of the negative binomial, the median of the log-normal, the
+mean logarithm of the power law. Covariates multiply it, ``exp(coefficients @ x)``; groups have normal effects on its
+logarithm, whose scale is averaged over a grid, because no single approximation covers both a small and a large one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from tempo.models import severity_tails as tails
+from tempo.models.laplace import Resampled
+from tempo.models.lethality_draws import TailDraws
+from tempo.models.lethality_reading import LethalRows
+from tempo.models.lethality_tails import drawn, sampled
+
+__all__ = ["Effects", "no_effects", "regression_posterior"]
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+#: Standard deviation of the normal prior of a coefficient, and scale of the half-normal prior of the standard deviation
+#: of group effects, both on the logarithm of the location. The power law's is twice as sensitive.
+EFFECT_SD = {"negbin": 1.0, "lognormal": 1.0, "power": 0.5}
+SCALE_NODES = 8
+MOST_CELLS = 2_000_000  # of one table of log-likelihoods
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Posterior draws of what makes an attack deadlier, on the logarithm of the location.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (s, q)
+        Of the covariates.
+    level : ndarray, shape (s, g)
+        Of each group.
+    newcomer : ndarray, shape (s,)
+        Of a group that was never seen.
+    """
+
+    coefficients: Floats
+    level: Floats
+    newcomer: Floats
+
+    @property
+    def none(self) -> bool:
+        """Whether all attacks are alike."""
+        return bool(self.coefficients.shape[1] == 0 and self.level.shape[1] == 1)
+
+    def take(self, rows: Ints) -> Effects:
+        """Give some of the draws.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        Effects
+            In that order.
+        """
+        return Effects(self.coefficients[rows], self.level[rows], self.newcomer[rows])
+
+    def shift(self, design: Floats, group: Ints) -> Floats:
+        """Give how much deadlier each of some attacks is.
+
+        Parameters
+        ----------
+        design : ndarray, shape (n, q)
+            Covariates; q is 0 where there are none.
+        group : ndarray of int, shape (n,)
+            Group of each; -1 is one that was never seen.
+
+        Returns
+        -------
+        ndarray, shape (s, n)
+            As ``severity_tails.shifted`` has it.
+        """
+        levels = np.concatenate([self.level, self.newcomer[:, None]], axis=1)[:, group]
+        return np.asarray(levels + self.coefficients @ design.T)
+
+
+def no_effects(draws: int) -> Effects:
+    """Give the effects of a model that has neither covariates nor groups.
+
+    Parameters
+    ----------
+    draws : int
+        How many.
+
+    Returns
+    -------
+    Effects
+        Zero.
+
+    Examples
+    --------
+    >>> no_effects(2).shift(np.zeros((3, 0)), np.zeros(3, dtype=int)).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    return Effects(np.zeros((draws, 0)), np.zeros((draws, 1)), np.zeros(draws))
+
+
+def regression_posterior(
+    family: str,
+    rows: LethalRows,
+    n_groups: int,
+    x_min: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[TailDraws, Effects, float, float]:
+    """Sample a tail with covariates or groups.
+
+    Parameters
+    ----------
+    family : str
+        Which.
+    rows : LethalRows
+        Attacks with at least ``x_min`` killed.
+    n_groups : int
+        How many groups; with one there are no effects of groups.
+    x_min : int
+        Where a power law begins; 1 for the others.
+    draws : int
+        How many draws.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    tail : TailDraws
+        Of an average attack, of equal weight; below ``x_min`` it says nothing.
+    effects : Effects
+        That belong to them.
+    log_evidence : float
+        Log marginal likelihood.
+    khat : float
+        Whether the approximation can be trusted: below 0.7.
+    """
+    p, q = len(tails.PRIORS[family]), rows.design.shape[1]
+    grouped = n_groups if n_groups > 1 else 0
+    matrix = np.column_stack([rows.design, np.eye(n_groups)[rows.group][:, :grouped]])
+    own_mean, own_sd = (np.array(column) for column in zip(*tails.PRIORS[family], strict=True))
+    mean = np.concatenate([own_mean, np.zeros(q + grouped)])
+    step = max(1, MOST_CELLS // max(len(rows.tolls), 1))
+
+    def log_likelihood(theta: Floats) -> Floats:
+        result = np.empty(len(theta))
+        for begin in range(0, len(theta), step):
+            part = theta[begin : begin + step]
+            by_row = tails.log_interval(
+                family,
+                part[:, :p],
+                rows.tolls.low,
+                rows.tolls.high,
+                x_min=x_min,
+                shift=part[:, p:] @ matrix.T,
+            )
+            result[begin : begin + step] = by_row @ rows.number_of
+        return result
+
+    unit = EFFECT_SD[family]
+    levels = (np.arange(SCALE_NODES) + 0.5) / SCALE_NODES
+    scales = unit * stats.halfnorm.ppf(levels) if grouped else np.ones(1)
+    # A scale rarely has more than half of the probability; where it has, some of its draws occur twice.
+    each = draws // 2 if grouped else draws
+    found: list[Resampled] = []
+    for scale in scales:
+        sd = np.concatenate([own_sd, np.full(q, unit), np.full(grouped, scale)])
+        found.append(sampled(log_likelihood, mean, sd, each, rng))
+    evidence = np.array([s.log_evidence for s in found])
+    total = float(special.logsumexp(evidence))
+    share = np.exp(evidence - total)
+    marks = (rng.random() + np.arange(draws)) / draws
+    chosen = np.searchsorted(np.cumsum(share), marks).clip(max=len(scales) - 1)
+    within = np.arange(draws) - np.searchsorted(chosen, chosen)  # place among those of its scale
+    order = rng.permutation(draws)
+    theta = np.stack([s.draws for s in found])[chosen, within % each][order]
+    scale = scales[chosen][order]
+    khat = float(np.max([s.khat for s, w in zip(found, share, strict=True) if w > 0.01]))
+    zeros = np.zeros(draws)
+    effects = Effects(
+        theta[:, p : p + q],
+        theta[:, p + q :] if grouped else zeros[:, None],
+        rng.normal(0.0, scale) if grouped else zeros,
+    )
+    return drawn(family, theta[:, :p], x_min), effects, total - math.log(len(scales)), khat
