@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import interval, number, percent, plural
 from tempo.errors import OptionError
 from tempo.models import lethality_tables as tables
+from tempo.models.intervals import interval_levels
 from tempo.models.lethality_blocks import Block, next_attack
 from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_next import NextAttack, one_sort
@@ -70,7 +71,7 @@ class Chance(float):
             Their mean, which is the probability of the next event, and their quantiles.
         """
         chance = cls(draws.mean())
-        low, high = np.quantile(draws, tables.levels(prob))
+        low, high = np.quantile(draws, interval_levels(prob))
         chance.low, chance.high, chance.prob = float(low), float(high), prob
         return chance
 
@@ -191,7 +192,7 @@ class LethalityFit:
             grid = np.concatenate([np.geomspace(1, top, 60).round(), [10.0, 100.0], certain])
             at_least = [int(k) for k in np.unique(grid)]
         chances = self.exceeds(at_least, given)
-        low, high = np.quantile(chances, tables.levels(prob), axis=0)
+        low, high = np.quantile(chances, interval_levels(prob), axis=0)
         tolls = self._record.tolls
         above = [int((tolls.low >= k).sum()) for k in at_least]
         below = [int((tolls.high < k).sum()) for k in at_least]
@@ -227,7 +228,7 @@ class LethalityFit:
             be as small as it likes.
         """
         chance = self.exceeds([at_least])[:, 0]
-        low, high = tables.levels(prob)
+        low, high = interval_levels(prob)
         values = {
             name: tables.first_success(chance, level)
             for name, level in (("median", 0.5), ("low", low), ("high", high))
@@ -280,7 +281,7 @@ class LethalityFit:
         rows = deal(len(self.draws), 1_000, source)
         one_each = np.ones((1_000, n), dtype=np.int64)
         drawn, _ = self._next.take(rows).lethal().simulate(self.draws.take(rows), one_each, source)
-        low, high = tables.levels(prob)
+        low, high = interval_levels(prob)
         shares = tables.top_share(drawn.astype(float), top)
         middle = np.quantile(shares, [0.5, low, high])
         return pd.Series(
@@ -330,7 +331,7 @@ class LethalityFit:
             block = self._blocks[name]
             coming = next_attack(block, self._record, np.random.default_rng(0))
             chance = coming.exceeds(block.tail, np.array([float(at_least)]))[:, 0]
-            low, high = np.quantile(chance, tables.levels(prob))
+            low, high = np.quantile(chance, interval_levels(prob))
             rows[name] = [self.weights[name], float(chance.mean()), low, high]
         table = pd.DataFrame.from_dict(
             rows, orient="index", columns=["weight", "probability", "low", "high"]

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from tempo.errors import OptionError
 from tempo.models.checks import LEVEL, check_table, row
+from tempo.models.intervals import interval_levels
 from tempo.models.laplace import pareto_smooth
 from tempo.models.lethality_any import AnyDraws
 from tempo.models.lethality_blocks import Block
@@ -36,7 +36,6 @@ __all__ = [
     "datatree",
     "first_success",
     "groups",
-    "levels",
     "summary",
     "toll_coefficients",
     "top_share",
@@ -56,24 +55,6 @@ MOST_POINTS = 100  # at which distributions are compared
 BOOTSTRAPS = 1_000
 FOREVER = 1e9
 MOST_CELLS = 20_000_000  # of a log-likelihood table
-
-
-def levels(prob: float) -> list[float]:
-    """Give the two levels of a central interval.
-
-    Parameters
-    ----------
-    prob : float
-        Its content.
-
-    Returns
-    -------
-    list of float
-        Low and high.
-    """
-    if not 0 < prob < 1:
-        raise OptionError(f"prob is {prob!r}; expected a probability between 0 and 1, such as 0.9.")
-    return [(1 - prob) / 2, (1 + prob) / 2]
 
 
 def first_success(chance: Floats, level: float) -> float:
@@ -230,7 +211,7 @@ def groups(block: Block, record: Record, at_least: int, prob: float) -> pd.DataF
     shift = block.effects.shift(each * _average(record.many), codes)
     own = None if block.effects.none else shift
     chance = chance * block.tail.survival(np.full(len(codes), float(at_least)), own)
-    low, high = np.quantile(chance, levels(prob), axis=0)
+    low, high = np.quantile(chance, interval_levels(prob), axis=0)
     known = (tolls.low >= at_least) | (tolls.high < at_least)
     known &= record.anyone.used
     attacks = np.bincount(record.group[known], minlength=n)
@@ -272,7 +253,7 @@ def coefficients(anyone: AnyDraws, record: Record, prob: float) -> pd.DataFrame:
         One row for each covariate; none without a formula.
     """
     draws = np.ones((1, 0)) if anyone.coefficients is None else anyone.coefficients
-    low, high = levels(prob)
+    low, high = interval_levels(prob)
     middle = np.exp(np.quantile(draws, [0.5, low, high], axis=0))
     table = pd.DataFrame(
         {
@@ -304,7 +285,7 @@ def toll_coefficients(blocks: Mapping[str, Block], record: Record, prob: float) 
     pandas.DataFrame
         One row for each family and covariate; none without a formula.
     """
-    low, high = levels(prob)
+    low, high = interval_levels(prob)
     rows = []
     for name, block in blocks.items():
         middle = np.exp(np.quantile(block.effects.coefficients, [0.5, low, high], axis=0))
@@ -523,7 +504,7 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
         columns |= _parameters(name, block.tail)
     rows = {}
     for label, values in columns.items():
-        low, high = np.quantile(values, levels(prob))
+        low, high = np.quantile(values, interval_levels(prob))
         rows[label] = [values.mean(), values.std(), low, high]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "low", "high"])
     table.attrs |= {"prob": prob, "without_mean": fit.without_mean, "mean_shown": False}
@@ -532,7 +513,7 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
         mean, dispersion = fit.draws.parameters().T
         some = -np.expm1(-np.log1p(mean * dispersion) / dispersion)
         values = fit.chance * mean / some
-        low, high = np.quantile(values, levels(prob))
+        low, high = np.quantile(values, interval_levels(prob))
         table.loc[f"{fit.words.toll} for each attack"] = [values.mean(), values.std(), low, high]
         table.attrs["mean_shown"] = True
     return table

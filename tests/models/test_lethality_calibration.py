@@ -85,8 +85,8 @@ def test_ranks_of_groups_are_uniform() -> None:
 def test_intervals_cover_the_chance_of_a_deadly_attack(family) -> None:
     """On heavy tails (a power law of infinite variance), with about 32 lethal attacks of 80.
 
-    With the right tail nine intervals of ten hold. The average does not know which is right: where it is the heaviest
-    of the three, its upper ends are too low in one case of five, which is why ``by_tail`` shows each alone.
+    With the right tail nine intervals of ten hold, and nearly as many of the average, which does not know which is
+    right. ``tests/benchmarks/lethality_coverage.py`` has more truths and sizes.
     """
     rng = np.random.default_rng(13)
     theta = np.array([[np.log(1.3)]]) if family == "power" else np.array([[0.3, np.log(1.6)]])
@@ -107,5 +107,5 @@ def test_intervals_cover_the_chance_of_a_deadly_attack(family) -> None:
     right, average = np.mean(held["right"], axis=0), np.mean(held["average"], axis=0)
     # Binomial error of 100 tries is 3 points.
     assert ((right > 0.80) & (right < 0.98)).all(), right
-    assert (average > 0.71).all(), average
+    assert (average > 0.82).all(), average
     assert (np.mean(low_enough, axis=0) > 0.88).all()
