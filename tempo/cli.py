@@ -229,9 +229,9 @@ def brief(
                 raise OptionError("--scenario and --scenarios are both given. Keep one of them.")
             stories, found = tempo.read_scenarios(scenarios, counted)
             prior = prior or found
-        pauses = None
+        pauses = operations = None
         if file is None and stand_down is not None:
-            pauses = shipped_case.pauses(cut)
+            pauses, operations = shipped_case.pauses(cut), shipped_case.operations(cut)
         with _progress() as progress:
             briefing = write_briefing(
                 output,
@@ -247,6 +247,7 @@ def brief(
                 incidents=incidents,
                 stand_down=None if stand_down is None else tempo.StandDown(*stand_down),
                 pauses=pauses,
+                operations=operations,
                 method=method,
                 rng=seed,
                 override=override,

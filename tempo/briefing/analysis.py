@@ -32,6 +32,7 @@ from tempo.forecasting.impact_days import LostDays
 from tempo.forecasting.impact_elicited import chance_interval
 from tempo.forecasting.impact_pauses import Pauses
 from tempo.forecasting.impact_standdown import StandDown
+from tempo.forecasting.impact_totals import OperationsTotals
 from tempo.forecasting.outlook import Outlook, forecast
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
@@ -58,6 +59,8 @@ _MOST_EVENTS_TO_REFIT = 3000
 
 #: Below this branching ratio self-excitation makes no difference to a forecast.
 _LEAST_BRANCHING = 0.05
+#: What is rare is looked for in so many futures of ten years, or of as many attacks.
+_LONGEST_DAYS, _MOST_ATTACKS, _FUTURES = 3650, 10_000, 2_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,11 +93,16 @@ class Analysis:
         Forecast under the weighted scenarios.
     lethality : LethalityFit or None
         How deadly the attacks are; ``None`` where no death toll is known. The forecasts then hold deaths.
+    years_ahead : Outlook or None
+        Ten years (of many attacks fewer) under the constant rate, with deaths, for what is rare; ``None`` where no
+        death toll is known.
     verdict : Verdict or None
         Contagion against regime change; ``None`` where it could not be weighed.
     lost : (LostDays, tuple of LostDays) or None
         Operating days lost, and the same with half and twice the probability of a stand-down; ``None`` where nothing
         was said of them.
+    operations : pandas.DataFrame or None
+        Published totals of operations beside all attacks, by period (``OperationsTotals.beside``).
     checks : pandas.DataFrame
         ``model, check, statistic, threshold, passed, meaning, blocking``.
     record : Record
@@ -121,8 +129,10 @@ class Analysis:
     scenario_outlooks: dict[str, Outlook]
     mixture: Outlook
     lethality: LethalityFit | None
+    years_ahead: Outlook | None
     verdict: Verdict | None
     lost: tuple[LostDays, tuple[LostDays, ...]] | None
+    operations: pd.DataFrame | None
     checks: pd.DataFrame
     record: Record
     rules: pd.DataFrame | None
@@ -170,6 +180,7 @@ def analyse(
     rules: Mapping[str, str] | None = None,
     stand_down: StandDown | None = None,
     pauses: Pauses | None = None,
+    operations: OperationsTotals | None = None,
     method: Method = "laplace",
     draws: int = 10_000,
     rng: RNGLike = 7,
@@ -200,6 +211,8 @@ def analyse(
         What an attack may do to operations; nothing is said of operations when left out.
     pauses : Pauses, optional
         Documented pauses, from which the stand-downs are learned.
+    operations : OperationsTotals, optional
+        Published totals of operations, laid beside the attacks of each period that had ended.
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
@@ -228,7 +241,7 @@ def analyse(
     whole = f"{days}D"
     past, cut = _as_of(past, as_of)
     randomness = resolve(rng)
-    streams = spawn(randomness.generator, 9)
+    streams = spawn(randomness.generator, 10)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         tell("Counting", 0.02)
@@ -245,7 +258,7 @@ def analyse(
         tell("Weighing contagion against regime change", 0.42)
         verdict = _verdict(past, daily, streams[6])
         tell("Reading death tolls", 0.46)
-        lethality = _lethality(past, streams[7])
+        lethality, years_ahead = _lethality(past, streams[7]), None
         tell("Checking", 0.48)
         checks = _checks(fits)
         tell("Forecasting", 0.5)
@@ -261,6 +274,7 @@ def analyse(
         mixture = weights.outlook(whole, lethality=lethality)
         if lethality is not None:
             outlooks["ConstantRate"] = outlooks["ConstantRate"].with_deaths(lethality, streams[7])
+            years_ahead = _years_ahead(fits["ConstantRate"], lethality, streams[9])
         tell("Counting lost days", 0.68)
         lost = _lost(
             past, {**scenario_outlooks, mixture.name: mixture}, stand_down, pauses, streams[8]
@@ -296,8 +310,10 @@ def analyse(
         scenario_outlooks=scenario_outlooks,
         mixture=mixture,
         lethality=lethality,
+        years_ahead=years_ahead,
         verdict=verdict,
         lost=lost,
+        operations=_beside(operations, past if incidents is None else incidents, cut),
         checks=checks,
         record=record,
         rules=table,
@@ -385,6 +401,13 @@ def _lethality(past: Incidents, rng: np.random.Generator) -> LethalityFit | None
     return Lethality().fit(past, rng=rng)
 
 
+def _years_ahead(fit: Any, lethality: LethalityFit, rng: np.random.Generator) -> Outlook:
+    """Forecast deaths far ahead under the constant rate."""
+    days = _MOST_ATTACKS / max(float(fit.rate_per_day["mean"]), 1e-9)
+    days = int(min(max(days, 1.0), _LONGEST_DAYS))
+    return forecast(fit, f"{days}D", _FUTURES, rng=rng, lethality=lethality)
+
+
 def _lost(
     past: Incidents,
     outlooks: Mapping[str, Outlook],
@@ -413,6 +436,16 @@ def _lost(
         for model in models
     )
     return first, tuple(others)
+
+
+def _beside(
+    operations: OperationsTotals | None, attacks: Incidents, cut: pd.Timestamp
+) -> pd.DataFrame | None:
+    """Lay operations beside attacks, for the periods that had ended and were watched."""
+    if operations is None:
+        return None
+    table = operations.beside(attacks.before(cut) if cut < attacks.window.end else attacks)
+    return table[table["end"] <= cut]
 
 
 def _record_size(daily: Counts) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from tempo.briefing.analysis import Analysis
 from tempo.briefing.confidence import Confidence, assess_confidence
 from tempo.briefing.layout import Judgement
+from tempo.briefing.operations_page import judge_operations
 from tempo.briefing.phrases import Noun, day_span, joined, long_date, percents, plural
 from tempo.briefing.rival_rules import EVERY, EVERY_ROW
 from tempo.briefing.wording import term, whole_percent
@@ -181,7 +182,7 @@ def judge(analysis: Analysis, words: str) -> tuple[Judgement, ...]:
     -------
     tuple of Judgement
         The question at the shortest and at the longest horizon, how many, which scenario, whether the rate changed, and
-        deaths where they are forecast.
+        deaths and operating days where they are forecast.
     """
     noun = Noun.of(analysis.past.label)
     found = [_coming(analysis, noun, h, words) for h in _ends(analysis.horizons)]
@@ -189,6 +190,8 @@ def judge(analysis: Analysis, words: str) -> tuple[Judgement, ...]:
     found.extend(_scenario(analysis, words))
     found.extend(_changed(analysis, noun, words))
     found.extend(_deaths(analysis, words))
+    if analysis.lost is not None:
+        found.append(judge_operations(analysis.lost[0], words))
     return tuple(found)
 
 

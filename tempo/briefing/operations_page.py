@@ -6,14 +6,14 @@ import math
 
 import pandas as pd
 
-from tempo.briefing.layout import Chart, Part, Section, Table
+from tempo.briefing.layout import Chart, Judgement, Part, Section, Table
 from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
 from tempo.briefing.wording import term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.forecasting.impact_days import LostDays
 from tempo.forecasting.impact_elicited import chance_interval, days_interval, words_of
 
-__all__ = ["assumed_range", "operations_section"]
+__all__ = ["assumed_range", "judge_operations", "operations_section"]
 
 
 def operations_section(
@@ -60,7 +60,8 @@ def operations_section(
     >>> section.title, len(section.parts)
     ('Operations', 4)
     """
-    parts: list[Part] = [_judgement(lost, words), _table(lost, prob), _absorbable(lost, prob)]
+    judgement = judge_operations(lost, words).sentence
+    parts: list[Part] = [judgement, _table(lost, prob), _absorbable(lost, prob)]
     if chart is not None:
         parts.append(chart)
     parts.append(_points(lost, prob, overlap))
@@ -71,15 +72,37 @@ def operations_section(
     return Section("Operations", tuple(parts))
 
 
-def _judgement(lost: LostDays, words: str) -> str:
-    last = lost.scenarios[-1]
-    chance = float(lost.table()["probability_over_share"].to_dict()[last])
+def judge_operations(lost: LostDays, words: str) -> Judgement:
+    """Judge how probable it is that more than the stated share of days is lost.
+
+    Parameters
+    ----------
+    lost : LostDays
+        The result; the judgement speaks of its last scenario.
+    words : {"icd203", "phia"}
+        Vocabulary of likelihood.
+
+    Returns
+    -------
+    Judgement
+        With the lowest and highest probability of the scenarios taken one by one, where there are several.
+    """
+    *single, last = lost.scenarios
+    chances = lost.table()["probability_over_share"].to_dict()
+    found = term(float(chances[last]), words)
     too_many = math.floor(lost.share * lost.horizon_days)
-    given = "" if len(lost.scenarios) == 1 else ", the scenarios weighed together"
-    return (
-        f"{term(chance, words).opening} that more than {number(too_many, 6)} of the {lost.horizon_days} days from "
-        f"{long_date(lost.cutoff)} are lost to stand-downs{given}. This rests on {_basis(lost)}."
+    sentence = (
+        f"{found.opening} that more than {number(too_many, 6)} of the {lost.horizon_days} days from "
+        f"{long_date(lost.cutoff)} are lost to stand-downs"
     )
+    low = high = None
+    if single:
+        low, high = (float(pick(chances[name] for name in single)) for pick in (min, max))
+        sentence += (
+            f", the scenarios weighed together; taken one by one they give {percents(low, high)}"
+        )
+    sentence += f". This rests on {_basis(lost)}."
+    return Judgement(sentence, found, low, high, lost.horizon_days)
 
 
 def _basis(lost: LostDays) -> str:

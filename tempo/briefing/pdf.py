@@ -18,6 +18,7 @@ from tempo.data.window import DateLike
 from tempo.errors import BriefingError, OptionError
 from tempo.forecasting.impact_pauses import Pauses
 from tempo.forecasting.impact_standdown import StandDown
+from tempo.forecasting.impact_totals import OperationsTotals
 from tempo.forecasting.scenarios import Scenario
 from tempo.randomness import RNGLike
 
@@ -66,6 +67,7 @@ def write_briefing(
     rules: Mapping[str, str] | None = None,
     stand_down: StandDown | None = None,
     pauses: Pauses | None = None,
+    operations: OperationsTotals | None = None,
     method: Method = "laplace",
     draws: int = 10_000,
     rng: RNGLike = 7,
@@ -113,6 +115,8 @@ def write_briefing(
         how many operating days each scenario costs. It is an assumption, and printed as one.
     pauses : Pauses, optional
         Documented pauses, from which the stand-downs are learned.
+    operations : OperationsTotals, optional
+        Published totals of operations, laid beside the attacks of each period on the operations page.
     method : {"laplace", "nuts", "mle"}, default "laplace"
         Engine of the Hawkes fit.
     draws : int, default 10,000
@@ -167,6 +171,7 @@ def write_briefing(
         rules=rules,
         stand_down=stand_down,
         pauses=pauses,
+        operations=operations,
         method=method,
         draws=draws,
         rng=rng,

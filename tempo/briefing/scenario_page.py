@@ -205,6 +205,13 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
 def _decision(analysis: Analysis) -> str:
     """Say how long it may take until one scenario is all but sure."""
     days = analysis.horizons[-1]
+    leader = analysis.weights.probabilities.idxmax()
+    now = float(analysis.weights.probabilities.max())
+    if now >= _DECIDED:
+        return (
+            f"The {leader} scenario has passed the mark of {percent(_DECIDED)} already ({percent(now)}); the odds may "
+            "come back."
+        )
     table = analysis.weights.time_to_decision(_DECIDED, f"{days}D", futures=_FUTURES)
     whole = {name: float(table[name].to_dict()["any"]) for name in ("undecided", "wrongly")}
     decided = 1.0 - whole["undecided"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,7 @@ from tempo.briefing.judgements import accounts_of, read_scenarios
 from tempo.briefing.layout import Chart, Part, Section, Table
 from tempo.briefing.method import method_parts, source_points
 from tempo.briefing.operations_page import assumed_range, operations_section
-from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
+from tempo.briefing.phrases import Noun, joined, long_date, percents, plural, spelled_dates
 from tempo.briefing.rival_rules import EVERY
 from tempo.briefing.scenario_page import scenario_sections
 from tempo.briefing.wording import words_for_interval
@@ -23,6 +24,8 @@ from tempo.models.explain_words import LEAST_EVENTS
 from tempo.models.intervals import central_levels
 
 __all__ = ["write_sections"]
+
+DAYS_A_YEAR = 365.25
 
 
 def write_sections(
@@ -165,10 +168,33 @@ def _deadly(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Section, .
         ),
         strong=(0,),
     )
-    parts: list[Part] = [fit.describe()]
-    few = [note for note in fit.provenance.notes if "rests mostly on the prior" in note]
-    parts += [*few, table, *(charts[name] for name in ("severity",) if name in charts)]
+    parts: list[Part] = [" ".join((fit.describe(), *_record_wait(analysis, noun)))]
+    parts += [note for note in fit.provenance.notes if "rule" in note or "on the prior" in note]
+    parts += [table, *(charts[name] for name in ("severity",) if name in charts)]
     return (Section("How deadly", tuple(parts)),)
+
+
+def _record_wait(analysis: Analysis, noun: Noun) -> tuple[str, ...]:
+    """Say how long it may be until a toll exceeds the largest one, if attacks come as often as they did."""
+    outlook, fit = analysis.years_ahead, analysis.lethality
+    if outlook is None or fit is None or fit.record is None:
+        return ()
+    wait = outlook.time_to_next(prob=analysis.prob, deaths=fit.record + 1)
+    beyond = f"more than {_long(float(outlook.bin_days.sum()))}"
+    low, high = (
+        beyond if math.isinf(days) else _long(days) for days in (wait.low_days, wait.high_days)
+    )
+    span = beyond if low == high else f"{low} to {high}"
+    return (
+        f"If {noun.many} come as often as they did, a new record takes {span} ({percent(analysis.prob)} interval).",
+    )
+
+
+def _long(days: float) -> str:
+    """Write a wait in days, or in years where it is long."""
+    if days < 2 * DAYS_A_YEAR:
+        return plural(round(days), "day")
+    return f"{number(days / DAYS_A_YEAR)} years"
 
 
 def _operations(analysis: Analysis, charts: Mapping[str, Chart], words: str) -> tuple[Section, ...]:
@@ -177,7 +203,11 @@ def _operations(analysis: Analysis, charts: Mapping[str, Chart], words: str) -> 
         return ()
     lost, others = analysis.lost
     section = operations_section(
-        lost, words=words, prob=analysis.prob, chart=charts.get("operations")
+        lost,
+        words=words,
+        prob=analysis.prob,
+        beside=analysis.operations,
+        chart=charts.get("operations"),
     )
     other = assumed_range(lost, list(others), words)
     return (dataclasses.replace(section, parts=(section.parts[0], other, *section.parts[1:])),)
@@ -232,9 +262,13 @@ def _rules(analysis: Analysis, words: str) -> tuple[Part, ...]:
     shown = [here[shortest], *(float(p) for p in rivals[f"probability_{shortest}"])]
     low, high = min(shown), max(shown)
     sentence = (
-        f"By counting rule alone, the probability of at least one within {shortest} days is {percents(low, high)} "
-        f"({words_for_interval(low, high, words)})."
+        f"Among definitions of {Noun.of(analysis.past.label).many}, the probability of at least one within {shortest} "
+        f"days is {percents(low, high)} ({words_for_interval(low, high, words)})."
     )
+    if len(rivals) < len(rules):
+        sentence += (
+            " All attacks together are no such definition; their row shows what is drawn from."
+        )
     note = (
         "Probability of at least one, scenarios weighed anew under each rule; last column: the longest horizon under "
         "a constant rate."

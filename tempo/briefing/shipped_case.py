@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tempo.data.window import DateLike
     from tempo.forecasting.impact_pauses import Pauses
+    from tempo.forecasting.impact_totals import OperationsTotals
 
-__all__ = ["DATASET", "LABEL", "PRIOR", "QUESTION", "RULE", "SCENARIOS", "STAND_DOWN", "pauses"]
+__all__ = [
+    "DATASET",
+    "LABEL",
+    "PRIOR",
+    "QUESTION",
+    "RULE",
+    "SCENARIOS",
+    "STAND_DOWN",
+    "operations",
+    "pauses",
+]
 
 DATASET = "iraq-coalition"
 RULE = "killed > 0 or munitions >= 10"
@@ -35,3 +46,21 @@ def pauses(before: DateLike) -> Pauses:
     from tempo.forecasting.impact_pauses import Pauses
 
     return Pauses.load(DATASET, cause="rocket attacks", scope="operations", before=before)
+
+
+def operations(before: DateLike) -> OperationsTotals:
+    """Give the published totals of coalition strikes, as known on a date.
+
+    Parameters
+    ----------
+    before : date-like
+        Periods that had not ended are left out.
+
+    Returns
+    -------
+    OperationsTotals
+        Of the shipped data set.
+    """
+    from tempo.forecasting.impact_totals import OperationsTotals
+
+    return OperationsTotals.load(DATASET, "cjtf_oir_strikes_derived", before=before)

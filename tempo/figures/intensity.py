@@ -60,7 +60,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
         ax = style.canvas(
             ax,
             caption=[
-                f"Expected {noun(counts.label)} a day, given those before",
+                f"Expected {noun(counts.label)} a day, given those before; at the right: on the last day",
                 f"Thin lines: {percent(prob)} interval",
                 f"Model: {plain(hawkes_fit.name)}",
                 counting_rule(counts.label, counts.rule),
