@@ -305,6 +305,12 @@ class Lethality:
                     f"{lack} of {n} attacks lack a value that the formula needs; they say nothing about {what}."
                 )
                 warnings.warn(UnknownValuesWarning(notes[-1]), stacklevel=3)
+            middled = 0 if covariates.design is None else covariates.design.n_middled
+            if middled:
+                notes.append(
+                    f"For {counted(middled, 'attacks')} a value that the formula needs is known to limits only; the "
+                    "middle is taken."
+                )
         unknown = int(tolls.unknown.sum())
         if unknown:
             least, most = tolls.some.sum() / n, tolls.some.sum() / max(n - unknown, 1)

@@ -34,6 +34,8 @@ class Design:
         Of the columns.
     centre, scale : ndarray, shape (p,)
         What was taken off, and what was divided by.
+    n_middled : int
+        Rows for which a value is known to limits only, and the middle was taken.
     """
 
     matrix: Floats
@@ -41,6 +43,7 @@ class Design:
     names: list[str]
     centre: Floats
     scale: Floats
+    n_middled: int
     _spec: Any
     _date: pd.Timestamp
 
@@ -175,7 +178,8 @@ def read_design(incidents: Incidents, formula: str) -> Design:
     Returns
     -------
     Design
-        Rows with a missing value are left out of it.
+        Rows with a missing value are left out of it. Of a value that is known to lie between a low and a high one, the
+        middle is taken.
 
     Raises
     ------
@@ -194,7 +198,9 @@ def read_design(incidents: Incidents, formula: str) -> Design:
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
-    frame = _with_dates(incidents.table.assign(date=incidents.table["date_start"]))
+    frame, middled = _middled(
+        _with_dates(incidents.table.assign(date=incidents.table["date_start"]))
+    )
     try:
         made = model_matrix(formula, frame, context={"after": _after}, na_action="drop")
     except (FormulaicError, ValueError, TypeError, KeyError, SyntaxError) as error:
@@ -216,15 +222,22 @@ def read_design(incidents: Incidents, formula: str) -> Design:
     centre = np.where(number, matrix.mean(axis=0), 0.0)
     spread = matrix.std(axis=0)
     scale = np.where(number & (spread > 0), spread, 1.0)
-    return Design(
-        (matrix - centre) / scale,
-        np.asarray(made.index, dtype=np.int64),
-        names,
-        centre,
-        scale,
-        made.model_spec,
-        incidents.window.end,
-    )
+    rows = np.asarray(made.index, dtype=np.int64)
+    needed = [name for name in middled if name in made.model_spec.required_variables]
+    n_middled = int(middled[needed].to_numpy(dtype=bool)[rows].any(axis=1).sum())
+    spec, end = made.model_spec, incidents.window.end
+    return Design((matrix - centre) / scale, rows, names, centre, scale, n_middled, spec, end)
+
+
+def _middled(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fill in the middle where only a low and a high value are known, and tell where."""
+    frame, where = frame.copy(), pd.DataFrame(index=frame.index)
+    for name in [str(name) for name in frame.columns]:
+        if f"{name}_low" in frame and f"{name}_high" in frame:
+            middle = (frame[f"{name}_low"] + frame[f"{name}_high"]) / 2
+            where[name] = frame[name].isna() & middle.notna()
+            frame[name] = frame[name].where(~where[name], middle)
+    return frame, where
 
 
 def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:

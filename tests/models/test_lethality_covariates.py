@@ -395,6 +395,23 @@ def test_unknown_covariates_are_left_out_of_both_parts_and_said() -> None:
         toll.probability(1, given={"kind": "rocket"})
 
 
+def test_covariates_known_to_limits_are_taken_at_their_middle() -> None:
+    low, high = [2.0, 1, 5, np.nan], [4.0, 1, 9, 3]
+    incidents = attacks(
+        killed=[0.0, 1, 2, 0],
+        munitions=[np.nan, 1, 6, np.nan],
+        munitions_low=low,
+        munitions_high=high,
+    )
+    with pytest.warns(UnknownValuesWarning, match="1 of 4 attacks lack"):
+        fitted = fit(incidents, formula="munitions")
+    design = fitted._record.anyone.design
+    assert (design.matrix[:, 0] * design.scale + design.centre).tolist() == [3, 1, 6]
+    assert "For 1 attack a value that the formula needs" in " ".join(fitted.provenance.notes)
+    other = fit(incidents, formula="season")
+    assert "known to limits" not in " ".join(other.provenance.notes)
+
+
 def test_no_lethal_attack_leaves_the_prior_of_the_coefficients() -> None:
     incidents = attacks(killed=[0.0] * 20, munitions=np.arange(20))
     fitted = fit(incidents, formula="munitions", tail="lognormal")
