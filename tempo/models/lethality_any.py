@@ -2,8 +2,8 @@
 
 Without covariates and groups the posterior is a Beta distribution. Groups share a Beta distribution whose mean and
 weight are learned (on a grid), which pulls each group towards the others by as much as they are alike. With covariates
-the regression is sampled by its Laplace approximation and importance resampling; group effects are then normal, and
-their scale is averaged over a grid, because no single approximation covers both a small and a large one.
+the regression is sampled by its Laplace approximation and importance resampling; group effects are then normal, with a
+scale on a grid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from tempo.models.laplace import Resampled, importance_resample
+from tempo.models.lethality_sampling import Prior, sampled
 
 __all__ = ["AnyDraws", "beta_posterior", "grouped_posterior", "logistic_posterior"]
 
@@ -27,7 +27,7 @@ WEIGHT_PRIOR = (math.log(10.0), 1.0)
 #: Standard deviations of the normal priors of intercept and coefficients, and of the half-normal one of the scale
 #: of group effects, all in log odds.
 INTERCEPT_SD, COEFFICIENT_SD, EFFECT_SD = 1.5, 1.0, 1.0
-MEAN_NODES, WEIGHT_NODES, SCALE_NODES = 100, 48, 10
+MEAN_NODES, WEIGHT_NODES, SCALE_NODES = 100, 48, 16
 SMALLEST = 1e-12
 
 
@@ -196,54 +196,19 @@ def logistic_posterior(
     # Attacks that are alike are computed once.
     rows, number_of = np.unique(np.column_stack([matrix, lethal]), axis=0, return_counts=True)
     x, sign, times = rows[:, :-1], 2 * rows[:, -1] - 1, number_of.astype(float)
+
+    def log_likelihood(theta: Floats) -> Floats:
+        return np.asarray(-np.logaddexp(0.0, -(theta @ x.T) * sign) @ times)
+
     fixed = np.array([INTERCEPT_SD] + [COEFFICIENT_SD] * design.shape[1])
-    scales = (
-        EFFECT_SD * stats.halfnorm.ppf((np.arange(SCALE_NODES) + 0.5) / SCALE_NODES)
-        if grouped
-        else np.array([1.0])
-    )
-    sampled = [
-        _given_scale(
-            x, sign, times, np.concatenate([fixed, np.full(grouped * n_groups, s)]), draws, rng
-        )
-        for s in scales
-    ]
-    evidence = np.array([s.log_evidence for s in sampled])
-    total = float(special.logsumexp(evidence))
-    share = np.exp(evidence - total)
-    chosen = rng.choice(len(scales), draws, p=share)
-    theta = np.stack([s.draws for s in sampled])[chosen, np.arange(draws)]
-    p = len(fixed)
+    levels = (np.arange(SCALE_NODES) + 0.5) / SCALE_NODES
+    scales = EFFECT_SD * stats.halfnorm.ppf(levels) if grouped else np.ones(1)
+    own = np.tile(scales[:, None], grouped * n_groups)
+    prior = Prior(np.zeros(x.shape[1]), np.column_stack([np.tile(fixed, (len(scales), 1)), own]))
+    found = sampled(log_likelihood, prior, draws, rng)
+    theta, p = found.draws, len(fixed)
     level = theta[:, :1] + (theta[:, p:] if grouped else 0.0)
-    newcomer = theta[:, 0] + (rng.normal(0.0, scales[chosen]) if grouped else 0.0)
-    khat = float(np.max([s.khat for s, w in zip(sampled, share, strict=True) if w > 0.01]))
-    return AnyDraws(level, newcomer, theta[:, 1:p], total - math.log(len(scales)), khat)
-
-
-def _given_scale(
-    x: Floats, sign: Floats, times: Floats, sd: Floats, draws: int, rng: np.random.Generator
-) -> Resampled:
-    def log_prior(theta: Floats) -> Floats:
-        return np.asarray(np.asarray(stats.norm.logpdf(theta, 0.0, sd)).sum(axis=1))
-
-    def log_target(theta: Floats) -> Floats:
-        return log_prior(theta) - np.logaddexp(0.0, -(theta @ x.T) * sign) @ times
-
-    place = np.zeros(x.shape[1])
-    for _ in range(50):  # Newton on a concave function; the prior keeps the steps short
-        odds = special.expit(x @ place)
-        gradient = x.T @ (times * ((sign > 0) - odds)) - place / sd**2
-        precision = (x.T * (times * odds * (1 - odds))) @ x + np.diag(sd**-2.0)
-        move = np.linalg.solve(precision, gradient)
-        place = place + move / max(1.0, float(np.abs(move).max()) / 2.0)
-        if np.abs(move).max() < 1e-9:
-            break
-    covariance = np.linalg.inv(precision)
-    return importance_resample(
-        log_target,
-        [(place, covariance, float(log_target(place[None])[0]))],
-        lambda n, source: source.normal(0.0, sd, (n, len(sd))),
-        log_prior,
-        draws,
-        rng,
-    )
+    newcomer = theta[:, 0].copy()
+    if grouped:
+        newcomer += rng.normal(0.0, scales[prior.scale_of(theta, rng)])
+    return AnyDraws(level, newcomer, theta[:, 1:p], found.log_evidence, found.khat)

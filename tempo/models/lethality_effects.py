@@ -2,23 +2,23 @@
 
 Each family of tails has one parameter of location: the mean of the negative binomial, the median of the log-normal, the
 mean logarithm of the power law. Covariates multiply it, ``exp(coefficients @ x)``; groups have normal effects on its
-logarithm, whose scale is averaged over a grid, because no single approximation covers both a small and a large one.
+logarithm, whose scale lies on a grid of equal prior probability: summed over it, the prior of the effects is a mixture,
+and one pass of importance resampling covers small scales and large ones.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
 from tempo.models import severity_tails as tails
-from tempo.models.laplace import Resampled
 from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_reading import LethalRows
-from tempo.models.lethality_tails import drawn, sampled
+from tempo.models.lethality_sampling import Prior, sampled
+from tempo.models.lethality_tails import drawn
 
 __all__ = ["Effects", "no_effects", "regression_posterior"]
 
@@ -28,7 +28,7 @@ type Ints = NDArray[np.int64]
 #: Standard deviation of the normal prior of a coefficient, and scale of the half-normal prior of the standard deviation
 #: of group effects, both on the logarithm of the location. The power law's is twice as sensitive.
 EFFECT_SD = {"negbin": 1.0, "lognormal": 1.0, "power": 0.5}
-SCALE_NODES = 8
+SCALE_NODES = 16
 MOST_CELLS = 2_000_000  # of one table of log-likelihoods
 
 
@@ -149,8 +149,6 @@ def regression_posterior(
     p, q = len(tails.PRIORS[family]), rows.design.shape[1]
     grouped = n_groups if n_groups > 1 else 0
     matrix = np.column_stack([rows.design, np.eye(n_groups)[rows.group][:, :grouped]])
-    own_mean, own_sd = (np.array(column) for column in zip(*tails.PRIORS[family], strict=True))
-    mean = np.concatenate([own_mean, np.zeros(q + grouped)])
     step = max(1, MOST_CELLS // max(len(rows.tolls), 1))
 
     def log_likelihood(theta: Floats) -> Floats:
@@ -168,29 +166,20 @@ def regression_posterior(
             result[begin : begin + step] = by_row @ rows.number_of
         return result
 
+    own_mean, own_sd = (np.array(column) for column in zip(*tails.PRIORS[family], strict=True))
     unit = EFFECT_SD[family]
     levels = (np.arange(SCALE_NODES) + 0.5) / SCALE_NODES
     scales = unit * stats.halfnorm.ppf(levels) if grouped else np.ones(1)
-    # A scale rarely has more than half of the probability; where it has, some of its draws occur twice.
-    each = draws // 2 if grouped else draws
-    found: list[Resampled] = []
-    for scale in scales:
-        sd = np.concatenate([own_sd, np.full(q, unit), np.full(grouped, scale)])
-        found.append(sampled(log_likelihood, mean, sd, each, rng))
-    evidence = np.array([s.log_evidence for s in found])
-    total = float(special.logsumexp(evidence))
-    share = np.exp(evidence - total)
-    marks = (rng.random() + np.arange(draws)) / draws
-    chosen = np.searchsorted(np.cumsum(share), marks).clip(max=len(scales) - 1)
-    within = np.arange(draws) - np.searchsorted(chosen, chosen)  # place among those of its scale
-    order = rng.permutation(draws)
-    theta = np.stack([s.draws for s in found])[chosen, within % each][order]
-    scale = scales[chosen][order]
-    khat = float(np.max([s.khat for s, w in zip(found, share, strict=True) if w > 0.01]))
-    zeros = np.zeros(draws)
+    fixed = np.concatenate([own_sd, np.full(q, unit)])
+    prior = Prior(
+        np.concatenate([own_mean, np.zeros(q + grouped)]),
+        np.column_stack([np.tile(fixed, (len(scales), 1)), np.tile(scales[:, None], grouped)]),
+    )
+    found = sampled(log_likelihood, prior, draws, rng)
+    theta, zeros = found.draws, np.zeros(draws)
     effects = Effects(
         theta[:, p : p + q],
         theta[:, p + q :] if grouped else zeros[:, None],
-        rng.normal(0.0, scale) if grouped else zeros,
+        rng.normal(0.0, scales[prior.scale_of(theta, rng)]) if grouped else zeros,
     )
-    return drawn(family, theta[:, :p], x_min), effects, total - math.log(len(scales)), khat
+    return drawn(family, theta[:, :p], x_min), effects, found.log_evidence, found.khat

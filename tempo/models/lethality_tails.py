@@ -8,24 +8,22 @@ places, and the other families, explain the same data and their evidences can be
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from tempo.models import severity_tails as tails
-from tempo.models.laplace import Resampled, importance_resample
 from tempo.models.lethality_draws import TailDraws, stacked
 from tempo.models.lethality_reading import Tolls
+from tempo.models.lethality_sampling import Prior, sampled
 
 __all__ = [
     "Body",
     "drawn",
     "joint_posterior",
     "power_posterior",
-    "sampled",
     "smooth_posterior",
     "x_min_candidates",
 ]
@@ -73,7 +71,7 @@ def smooth_posterior(
             tails.log_interval(family, theta, distinct.low, distinct.high) @ number_of
         )
 
-    found = sampled(log_likelihood, mean, sd, draws, rng)
+    found = sampled(log_likelihood, Prior(mean, sd[None]), draws, rng)
     return drawn(family, found.draws), found.log_evidence, found.khat
 
 
@@ -126,7 +124,7 @@ def joint_posterior(
         rows = tails.log_interval(family, theta[:, :-1], some.low, some.high) @ number_some
         return np.asarray(rows + np.log1p(-chance * beyond) @ number_open)
 
-    found = sampled(log_likelihood, mean, sd, draws, rng)
+    found = sampled(log_likelihood, Prior(mean, sd[None]), draws, rng)
     chance = chance_of(found.draws[:, -1])
     return drawn(family, found.draws[:, :-1]), chance, found.log_evidence, found.khat
 
@@ -153,70 +151,6 @@ def drawn(family: str, theta: Floats, x_min: int = 1) -> TailDraws:
     padded[:, : theta.shape[1]] = theta
     body = np.zeros((len(theta), max(x_min - 1, 1)))
     return TailDraws(tails.FAMILIES[family][0] * ones, padded, x_min * ones, body)
-
-
-def sampled(
-    log_likelihood: Callable[[Floats], Floats],
-    mean: Floats,
-    sd: Floats,
-    draws: int,
-    rng: np.random.Generator,
-) -> Resampled:
-    """Sample a posterior with independent normal priors.
-
-    Parameters
-    ----------
-    log_likelihood : callable
-        Of each row of parameters, shape (m, d) to (m,).
-    mean, sd : ndarray, shape (d,)
-        Of the priors.
-    draws : int
-        How many.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    Resampled
-        By its Laplace approximation and importance resampling.
-    """
-
-    def log_prior(theta: Floats) -> Floats:
-        return np.asarray(np.asarray(stats.norm.logpdf(theta, mean, sd)).sum(axis=1))
-
-    def log_target(theta: Floats) -> Floats:
-        # A dozen standard deviations out the special functions overflow, and nothing is lost.
-        near = (np.abs(theta - mean) < 12 * sd).all(axis=1)
-        value = np.full(len(theta), -np.inf)
-        value[near] = log_prior(theta[near]) + log_likelihood(theta[near])
-        return np.where(np.isnan(value), -np.inf, value)
-
-    def loss(theta: Floats) -> Floats:
-        return np.minimum(-log_target(theta), 1e300)
-
-    # From the prior mean the likelihood of a long list may underflow: start where it is best on a coarse grid.
-    own = min(len(mean), 3)
-    offsets = np.meshgrid(*[np.linspace(-4.0, 4.0, 9)] * own, indexing="ij")
-    starts = np.tile(mean, (9**own, 1))
-    starts[:, :own] += sd[:own] * np.stack(offsets, axis=-1).reshape(-1, own)
-    start = starts[int(np.argmax(log_target(starts)))]
-
-    def one(theta: Floats) -> float:
-        return float(loss(theta[None])[0])
-
-    def slope(theta: Floats) -> Floats:
-        return _slope(loss, theta)
-
-    found = optimize.minimize(one, start, jac=slope, method="BFGS", tol=1e-3)
-    place = np.asarray(found.x)
-    return importance_resample(
-        log_target,
-        [(place, np.linalg.pinv(_curvature(loss, place)), -float(found.fun))],
-        lambda n, source: source.normal(mean, sd, (n, len(mean))),
-        log_prior,
-        draws,
-        rng,
-    )
 
 
 def x_min_candidates(tolls: Tolls) -> list[int]:
@@ -388,23 +322,3 @@ def _power_from(tolls: Tolls, x_min: int) -> _Power:
     weight = np.exp(height - height.max())
     body = Body.of(tolls, x_min)
     return _Power(x_min, nodes, weight / weight.sum(), body, evidence + body.log_evidence)
-
-
-def _slope(loss: Callable[[Floats], Floats], place: Floats, step: float = 1e-4) -> Floats:
-    """First derivatives by central differences."""
-    moves = step * np.eye(len(place))
-    up, down = np.split(loss(np.concatenate([place + moves, place - moves])), 2)
-    return np.asarray((up - down) / (2 * step))
-
-
-def _curvature(loss: Callable[[Floats], Floats], place: Floats, step: float = 1e-3) -> Floats:
-    """Second derivatives by central differences."""
-    p = len(place)
-    moves = step * np.eye(p)
-    i, j = np.triu_indices(p)
-    corners = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
-    at = np.concatenate([place + a * moves[i] + b * moves[j] for a, b in corners])
-    values = loss(at).reshape(4, -1)
-    hessian = np.empty((p, p))
-    hessian[i, j] = hessian[j, i] = (values[0] - values[1] - values[2] + values[3]) / (4 * step**2)
-    return hessian

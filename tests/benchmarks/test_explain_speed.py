@@ -15,7 +15,7 @@ from tempo.models.explain import explain
 @pytest.mark.parametrize("observation", ["negbin", "poisson"])
 @pytest.mark.parametrize("events", [60, 300])
 def test_explain_five_years(benchmark, events, observation) -> None:
-    """Goal of issue 4: at most 2 s."""
+    """Goal: at most 2 s."""
     rng, state, level = np.random.default_rng(1), 0.0, 0.4 * events / 1826
     y = np.zeros(1826, dtype=np.int64)
     for t in range(1826):

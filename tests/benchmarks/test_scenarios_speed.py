@@ -25,7 +25,7 @@ def past() -> tempo.Incidents:
 
 
 def test_history_of_five_scenarios_over_two_years(benchmark, past) -> None:
-    """Goal of issue 5: at most 2 s."""
+    """Goal: at most 2 s."""
     earlier = past.before("2018-04-11")
     build = tempo.Scenario
     told = [
@@ -45,7 +45,7 @@ def test_history_of_five_scenarios_over_two_years(benchmark, past) -> None:
 
 
 def test_joint_forecast_of_attacks_kinds_and_deaths(benchmark, past) -> None:
-    """Goal of issue 5: 10,000 futures of 90 days and three kinds, with deaths, in at most 1 s."""
+    """Goal: 10,000 futures of 90 days and three kinds, with deaths, in at most 1 s."""
     kinds = {"rocket": 0.4, "mortar": 0.4, "bomb": 0.2}
 
     def story(name: str, rate: str) -> tempo.Scenario:

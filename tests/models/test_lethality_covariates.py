@@ -161,7 +161,7 @@ def test_groups_by_brute_force(family) -> None:
             family, theta[part], LOW, HIGH, shift=level[part][:, group]
         ).sum(axis=1)
     w = np.exp(log_w - special.logsumexp(log_w))
-    # The grid of scales has eight nodes: it ends where one chance in sixteen is left.
+    # The grid of scales has sixteen nodes: it ends where one chance in thirty-two is left.
     assert evidence == pytest.approx(special.logsumexp(log_w) - math.log(n), abs=0.06)
     np.testing.assert_allclose(effects.level.mean(axis=0), w @ level, atol=0.06)
     assert effects.newcomer.std() == pytest.approx(math.sqrt(w @ scale**2), rel=0.15)
