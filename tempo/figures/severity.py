@@ -13,7 +13,7 @@ from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.dates import until
 from tempo.figures.labels import at_right, counting_rule, noun, plain
-from tempo.models.lethality_words import limits
+from tempo.models.chance import limits
 
 if TYPE_CHECKING:
     from tempo.models.lethality_fit import LethalityFit

@@ -16,10 +16,10 @@ from scipy import special
 from tempo.data.rounding import counted, interval, number, percent
 from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError
+from tempo.models.chance import Chance
 from tempo.models.checks import check_table, row
 from tempo.models.intent_kernels import classify
 from tempo.models.intervals import interval_levels
-from tempo.models.lethality_fit import Chance
 from tempo.models.lethality_words import words_for
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve

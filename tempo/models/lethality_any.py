@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from tempo.models.lethality_sampling import Prior, sampled
+from tempo.models.posterior_rows import DrawRows
 
 __all__ = ["AnyDraws", "beta_posterior", "grouped_posterior", "logistic_posterior"]
 
@@ -32,7 +33,7 @@ SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class AnyDraws:
+class AnyDraws(DrawRows):
     """Posterior draws of what decides whether an attack kills anyone.
 
     Attributes
@@ -57,24 +58,6 @@ class AnyDraws:
 
     def __len__(self) -> int:
         return len(self.newcomer)
-
-    def take(self, rows: Ints) -> AnyDraws:
-        """Give some of the draws.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        AnyDraws
-            In that order.
-        """
-        coefficients = None if self.coefficients is None else self.coefficients[rows]
-        return AnyDraws(
-            self.level[rows], self.newcomer[rows], coefficients, self.log_evidence, self.khat
-        )
 
     def chance(self, design: Floats, group: Ints) -> Floats:
         """Give the chance that each of some attacks kills anyone.

@@ -12,11 +12,12 @@ from scipy import special
 
 from tempo.models.laplace import pareto_smooth
 from tempo.models.lethality_any import AnyDraws
-from tempo.models.lethality_draws import TailDraws, stacked
+from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_effects import Effects, no_effects, regression_posterior
 from tempo.models.lethality_next import NextAttack, one_sort
 from tempo.models.lethality_reading import Record
 from tempo.models.lethality_tails import Body, power_posterior, smooth_posterior
+from tempo.models.posterior_rows import DrawRows
 
 __all__ = ["Block", "finished", "mixed", "next_attack", "severity"]
 
@@ -30,7 +31,7 @@ MOST_SORTS = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Block(DrawRows):
     """Joint posterior draws.
 
     Attributes
@@ -42,7 +43,7 @@ class Block:
     anyone : AnyDraws
         What decides whether it kills anyone.
     log_evidence : float
-        Log marginal likelihood of the tolls of attacks that killed.
+        Log marginal likelihood of the tolls of attacks that killed, under one family.
     """
 
     tail: TailDraws
@@ -52,26 +53,6 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.tail)
-
-    def take(self, rows: Ints) -> Block:
-        """Give some of the draws.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        Block
-            In that order.
-        """
-        return replace(
-            self,
-            tail=self.tail.take(rows),
-            effects=self.effects.take(rows),
-            anyone=self.anyone.take(rows),
-        )
 
     def exceeds(self, record: Record, rows: Ints, k: Floats) -> Floats:
         """Give the probability that attacks of the data killed at least so many.
@@ -173,8 +154,8 @@ def severity(
     total = float(special.logsumexp(evidences))
     rows_of = _shares(np.exp(evidences - total), draws, rng)
     order = rng.permutation(draws)
-    tail = stacked([part[0].take(at) for part, at in zip(parts, rows_of, strict=True)])
-    effects = _joined([part[1].take(at) for part, at in zip(parts, rows_of, strict=True)])
+    tail = TailDraws.joined([part[0].take(at) for part, at in zip(parts, rows_of, strict=True)])
+    effects = Effects.joined([part[1].take(at) for part, at in zip(parts, rows_of, strict=True)])
     khat = max(part[3] for part, at in zip(parts, rows_of, strict=True) if len(at))
     return tail.take(order), effects.take(order), total - math.log(len(begins)), khat
 
@@ -266,24 +247,7 @@ def mixed(blocks: list[Block], weights: Floats, draws: int, rng: np.random.Gener
     spans = [np.arange(low, high) for low, high in itertools.pairwise(ends)]
     order = rng.permutation(draws)
     parts = [block.take(rows) for block, rows in zip(blocks, spans, strict=True)]
-    first = parts[0].anyone
-    anyone = replace(
-        first,
-        level=np.concatenate([p.anyone.level for p in parts]),
-        newcomer=np.concatenate([p.anyone.newcomer for p in parts]),
-        coefficients=None
-        if first.coefficients is None
-        else np.concatenate(
-            [p.anyone.coefficients for p in parts if p.anyone.coefficients is not None]
-        ),
-    )
-    whole = Block(
-        stacked([p.tail for p in parts]),
-        _joined([p.effects for p in parts]),
-        anyone,
-        float(special.logsumexp([b.log_evidence for b in blocks])),
-    )
-    return whole.take(order)
+    return Block.joined(parts).take(order)
 
 
 def next_attack(
@@ -334,11 +298,3 @@ def _shares(weights: Floats, draws: int, rng: np.random.Generator) -> list[Ints]
     marks = (rng.random() + np.arange(draws)) / draws
     part = np.searchsorted(np.cumsum(weights), marks).clip(max=len(weights) - 1)
     return [np.arange(int(n)) for n in np.bincount(part, minlength=len(weights))]
-
-
-def _joined(parts: list[Effects]) -> Effects:
-    return Effects(
-        np.concatenate([p.coefficients for p in parts]),
-        np.concatenate([p.level for p in parts]),
-        np.concatenate([p.newcomer for p in parts]),
-    )

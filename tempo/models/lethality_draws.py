@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempo.models import severity_tails as tails
 from tempo.models.lethality_reading import Tolls
+from tempo.models.posterior_rows import DrawRows
 
-__all__ = ["TailDraws", "stacked"]
+__all__ = ["TailDraws"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class TailDraws:
+class TailDraws(DrawRows):
     """Posterior draws of tails, each with its family.
 
     Attributes
@@ -40,20 +43,24 @@ class TailDraws:
     def __len__(self) -> int:
         return len(self.family)
 
-    def take(self, rows: Ints) -> TailDraws:
-        """Give some of the draws.
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Join draws one after the other, whatever their places below x_min.
 
         Parameters
         ----------
-        rows : ndarray of int
-            Which.
+        parts : sequence of TailDraws
+            At least one.
 
         Returns
         -------
         TailDraws
-            In that order.
+            All of them.
         """
-        return TailDraws(self.family[rows], self.theta[rows], self.x_min[rows], self.body[rows])
+        width = max(part.body.shape[1] for part in parts)
+        pads = [((0, 0), (0, width - part.body.shape[1])) for part in parts]
+        wide = [np.pad(p.body, pad, mode="edge") for p, pad in zip(parts, pads, strict=True)]
+        return super().joined([replace(p, body=b) for p, b in zip(parts, wide, strict=True)])
 
     def parameters(self) -> Floats:
         """Give the natural parameters, as the compiled kernels take them.
@@ -192,27 +199,3 @@ class TailDraws:
                 for x_min in np.unique(self.x_min[of_family])
             ]
         return groups
-
-
-def stacked(parts: list[TailDraws]) -> TailDraws:
-    """Join draws.
-
-    Parameters
-    ----------
-    parts : list of TailDraws
-        At least one.
-
-    Returns
-    -------
-    TailDraws
-        One after the other.
-    """
-    width = max(part.body.shape[1] for part in parts)
-    return TailDraws(
-        np.concatenate([part.family for part in parts]),
-        np.concatenate([part.theta for part in parts]),
-        np.concatenate([part.x_min for part in parts]),
-        np.concatenate(
-            [np.pad(p.body, ((0, 0), (0, width - p.body.shape[1])), mode="edge") for p in parts]
-        ),
-    )

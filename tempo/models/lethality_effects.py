@@ -19,6 +19,7 @@ from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_reading import LethalRows
 from tempo.models.lethality_sampling import Prior, sampled
 from tempo.models.lethality_tails import drawn
+from tempo.models.posterior_rows import DrawRows
 
 __all__ = ["Effects", "no_effects", "regression_posterior"]
 
@@ -33,7 +34,7 @@ MOST_CELLS = 2_000_000  # of one table of log-likelihoods
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
+class Effects(DrawRows):
     """Posterior draws of what makes an attack deadlier, on the logarithm of the location.
 
     Attributes
@@ -54,21 +55,6 @@ class Effects:
     def none(self) -> bool:
         """Whether all attacks are alike."""
         return bool(self.coefficients.shape[1] == 0 and self.level.shape[1] == 1)
-
-    def take(self, rows: Ints) -> Effects:
-        """Give some of the draws.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        Effects
-            In that order.
-        """
-        return Effects(self.coefficients[rows], self.level[rows], self.newcomer[rows])
 
     def shift(self, design: Floats, group: Ints) -> Floats:
         """Give how much deadlier each of some attacks is.

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from tempo.data.rounding import interval, number, percent, plural
 from tempo.errors import OptionError
 from tempo.models import lethality_tables as tables
+from tempo.models.chance import Chance
 from tempo.models.intervals import interval_levels
 from tempo.models.lethality_blocks import Block, next_attack
+from tempo.models.lethality_checks import checks
 from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_next import NextAttack, one_sort
+from tempo.models.lethality_posterior import datatree
 from tempo.models.lethality_reading import Record, Tolls
-from tempo.models.lethality_words import Words, limits, words_for
+from tempo.models.lethality_words import Words, words_for
 from tempo.models.posterior import deal
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -30,55 +33,13 @@ if TYPE_CHECKING:
 
     from tempo.models.lethality import Lethality
 
-__all__ = ["Chance", "LethalityFit"]
+__all__ = ["LethalityFit"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
 #: Share of draws without a finite mean from which no mean is shown.
 MATERIAL = 0.01
-
-
-class Chance(float):
-    """A probability that knows its interval; everywhere else a plain number.
-
-    Attributes
-    ----------
-    low, high : float
-        Central interval of the probability itself, over the posterior.
-    prob : float
-        Content of the interval.
-    """
-
-    low: float
-    high: float
-    prob: float
-
-    @classmethod
-    def of(cls, draws: Floats, prob: float) -> Chance:
-        """Average the draws of a probability.
-
-        Parameters
-        ----------
-        draws : ndarray, shape (s,)
-            One for each posterior draw.
-        prob : float
-            Content of the interval.
-
-        Returns
-        -------
-        Chance
-            Their mean, which is the probability of the next event, and their quantiles.
-        """
-        chance = cls(draws.mean())
-        low, high = np.quantile(draws, interval_levels(prob))
-        chance.low, chance.high, chance.prob = float(low), float(high), prob
-        return chance
-
-    def __repr__(self) -> str:
-        return f"{percent(self)} ({percent(self.prob)} interval {limits(self.low, self.high)})"
-
-    __str__ = __repr__
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -421,7 +382,7 @@ class LethalityFit:
         pandas.DataFrame
             One row for each check: statistic, threshold, passed, meaning.
         """
-        return tables.checks(self, self._mixture, self._record, resolve(rng).generator)
+        return checks(self, self._mixture, self._record, resolve(rng).generator)
 
     @cached_property
     def posterior(self) -> xr.DataTree:
@@ -430,7 +391,7 @@ class LethalityFit:
         Parameters are named after their family, ``power_exponent``; ``tail`` is the family that each draw of the
         mixture uses. Attacks of which nothing is known are not among the observed data.
         """
-        return tables.datatree(self, self._mixture, self._blocks, self._record)
+        return datatree(self, self._mixture, self._blocks, self._record)
 
     def summary(self, prob: float = 0.9) -> pd.DataFrame:
         """Tabulate the posterior.

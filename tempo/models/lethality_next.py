@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tempo.models import severity_kernels as kernels
 from tempo.models.hawkes_kernels_random import seeds
 from tempo.models.lethality_draws import TailDraws
+from tempo.models.posterior_rows import DrawRows
 
 __all__ = ["NextAttack", "one_sort"]
 
@@ -22,7 +23,7 @@ FEWEST_DRAWS = 400
 
 
 @dataclass(frozen=True, eq=False)
-class NextAttack:
+class NextAttack(DrawRows):
     """Sorts of attack that may come next, under each posterior draw.
 
     Attributes
@@ -41,21 +42,6 @@ class NextAttack:
 
     def __len__(self) -> int:
         return len(self.share)
-
-    def take(self, rows: Ints) -> NextAttack:
-        """Give some of the draws.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        NextAttack
-            In that order.
-        """
-        return NextAttack(self.share[rows], self.chance[rows], self.shift[rows])
 
     @property
     def any(self) -> Floats:

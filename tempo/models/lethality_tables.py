@@ -1,4 +1,4 @@
-"""Tables out of a lethality fit: comparison of tails, groups, changes, checks, draws for ArviZ."""
+"""Tables out of a lethality fit: comparison of tails, groups, coefficients, changes, summary."""
 
 from __future__ import annotations
 
@@ -11,32 +11,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from tempo.models.checks import LEVEL, check_table, row
 from tempo.models.intervals import interval_levels
 from tempo.models.laplace import pareto_smooth
 from tempo.models.lethality_any import AnyDraws
 from tempo.models.lethality_blocks import Block
 from tempo.models.lethality_design import Covariates
 from tempo.models.lethality_draws import TailDraws
-from tempo.models.lethality_next import NextAttack, one_sort
-from tempo.models.lethality_reading import Record, Tolls
-from tempo.models.posterior import CHAINS
+from tempo.models.lethality_reading import Record
 from tempo.models.severity_tails import FAMILIES
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from tempo.models.lethality_fit import LethalityFit
 
 __all__ = [
     "changes",
-    "checks",
     "coefficients",
     "compare",
-    "datatree",
     "first_success",
     "groups",
+    "parameters",
     "summary",
+    "thinned",
     "toll_coefficients",
     "top_share",
 ]
@@ -49,9 +44,6 @@ LOCATIONS = {
     "lognormal": "median",
     "power": "mean logarithm",
 }
-FEWEST = 8  # lethal attacks that are worth testing
-REPLICATES = 400
-MOST_POINTS = 100  # at which distributions are compared
 BOOTSTRAPS = 1_000
 FOREVER = 1e9
 MOST_CELLS = 20_000_000  # of a log-likelihood table
@@ -147,7 +139,7 @@ def compare(blocks: Mapping[str, Block], prior: Floats, record: Record) -> pd.Da
     if len(rows.tolls):
         pointwise, khats = [], []
         for block in blocks.values():
-            some = block.take(np.arange(0, len(block), _step(len(block), len(rows.tolls))))
+            some = block.take(np.arange(0, len(block), thinned(len(block), len(rows.tolls))))
             shift = None if some.effects.none else some.effects.shift(rows.design, rows.group)
             log_likelihood = some.tail.log_probability(rows.tolls, shift)
             terms = [pareto_smooth(-column) for column in log_likelihood.T]
@@ -173,8 +165,24 @@ def compare(blocks: Mapping[str, Block], prior: Floats, record: Record) -> pd.Da
     return table
 
 
-def _step(draws: int, rows: int) -> int:
-    """Every how many of the draws make a table of a size that fits: a long list needs no more of them."""
+def thinned(draws: int, rows: int) -> int:
+    """Give every how many of the draws to take for a table of a size that fits: a long list needs no more of them.
+
+    Parameters
+    ----------
+    draws, rows : int
+        How many there are of each.
+
+    Returns
+    -------
+    int
+        1 where all fit.
+
+    Examples
+    --------
+    >>> thinned(4_000, 100), thinned(4_000, 10_000)
+    (1, 2)
+    """
     return max(1, -(-draws * rows // MOST_CELLS))
 
 
@@ -337,147 +345,6 @@ def changes(record: Record, prob: float) -> pd.DataFrame:
     return table
 
 
-def checks(
-    fit: LethalityFit, block: Block, record: Record, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Compare the data with what the fit expects.
-
-    Parameters
-    ----------
-    fit : LethalityFit
-        The fit.
-    block : Block
-        Its draws.
-    record : Record
-        The data.
-    rng : numpy.random.Generator
-        Simulates.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A check table.
-    """
-    tolls, said = record.tolls, fit.words
-    seen = np.flatnonzero(tolls.some & tolls.exact & record.many.used)
-    rows = []
-    if len(seen) < FEWEST:
-        for name in ("shape of the tail (KS)", "largest toll"):
-            meaning = f"Only {len(seen)} exact numbers of {said.toll}: too few to test."
-            rows.append(row(name, math.nan, LEVEL, True, meaning))
-    else:
-        p_shape, p_largest = _tail_checks(block, record, seen, rng)
-        ok = p_shape >= LEVEL
-        rows.append(
-            row(
-                "shape of the tail (KS)",
-                p_shape,
-                LEVEL,
-                ok,
-                f"Numbers of {said.toll} {'are' if ok else 'are not'} distributed as the tail says.",
-            )
-        )
-        ok = p_largest >= LEVEL
-        rows.append(
-            row(
-                "largest toll",
-                p_largest,
-                LEVEL,
-                ok,
-                "The largest toll is one that the tail expects."
-                if ok
-                else "The largest toll is not one that the tail expects among so many.",
-            )
-        )
-    rows.append(_through_time(block.anyone, record, said.any, rng))
-    rows.append(
-        row(
-            "approximation (k-hat)",
-            fit.khat,
-            0.7,
-            not fit.khat > 0.7,
-            "The posterior draws can be trusted."
-            if not fit.khat > 0.7
-            else "The posterior draws are doubtful.",
-        )
-    )
-    return check_table(rows)
-
-
-def _tail_checks(
-    block: Block, record: Record, rows: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[float, float]:
-    """Posterior predictive p-values of the distance to the fitted tail, and of the largest toll (two-sided)."""
-    few = block.take(rng.choice(len(block), REPLICATES))
-    # Attacks that are alike are simulated together.
-    covariates = np.column_stack([record.many.matrix[rows], record.group[rows].astype(float)])
-    _, first, sort, number_of = np.unique(
-        covariates, axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    shift = few.effects.shift(record.many.matrix[rows[first]], record.group[rows[first]])
-    seen = record.tolls.low[rows]
-    new = np.empty((REPLICATES, len(rows)))
-    for i, n in enumerate(number_of):
-        one_each = np.ones((REPLICATES, n), dtype=np.int64)
-        like_it = one_sort(np.ones(REPLICATES), shift[:, i])
-        new[:, sort == i] = like_it.simulate(few.tail, one_each, rng)[0]
-    share = np.tile(number_of / len(rows), (REPLICATES, 1))
-    average = NextAttack(share, np.ones(share.shape), shift)
-    distances = _distances(average, few.tail, np.concatenate([seen[None], new]))
-    shape = (1 + float((distances[1:] >= distances[0]).sum())) / (REPLICATES + 1)
-    top = new.max(axis=1)
-    above = (1 + float((top >= seen.max()).sum())) / (REPLICATES + 1)
-    below = (1 + float((top <= seen.max()).sum())) / (REPLICATES + 1)
-    return shape, min(1.0, 2 * min(above, below))
-
-
-def _distances(attack: NextAttack, tail: TailDraws, values: Floats) -> Floats:
-    """Kolmogorov-Smirnov distance of each row of numbers to the average tail."""
-    points = np.unique(values)
-    points = points[:: -(-len(points) // MOST_POINTS)]
-    at_most = 1.0 - attack.exceeds(tail, points + 1.0).mean(axis=0)
-    less = 1.0 - attack.exceeds(tail, points).mean(axis=0)
-    result = np.empty(len(values))
-    for i, numbers in enumerate(values):
-        ordered = np.sort(numbers)
-        at = np.searchsorted(ordered, points, side="right") / len(ordered)
-        under = np.searchsorted(ordered, points, side="left") / len(ordered)
-        result[i] = max(np.abs(at - at_most).max(), np.abs(under - less).max())
-    return result
-
-
-def _through_time(
-    anyone: AnyDraws, record: Record, any_: str, rng: np.random.Generator
-) -> tuple[str, float, float, bool, str]:
-    """Test whether lethal attacks come in stretches: the largest running excess over expectation, by simulation."""
-    name, tolls = "chance through time (CUSUM)", record.tolls
-    known = np.flatnonzero((tolls.some | tolls.none) & record.anyone.used)
-    known = known[np.argsort(record.dates[known], kind="stable")]
-    lethal = tolls.some[known]
-    if min(lethal.sum(), (~lethal).sum()) < 3:
-        meaning = f"Too few attacks of which it is known whether one {any_}: nothing to test."
-        return row(name, math.nan, LEVEL, True, meaning)
-    few = anyone.take(rng.choice(len(anyone), REPLICATES))
-    chance = few.chance(record.anyone.matrix[known], record.group[known])
-    expected = chance.mean(axis=0)
-
-    def largest(happened: NDArray[np.bool_]) -> Floats:
-        excess = np.cumsum(happened - expected, axis=-1)
-        # Only the course counts: the total is what the fit was made to match.
-        end = excess[..., -1:] * np.arange(1, len(known) + 1) / len(known)
-        return np.asarray(np.abs(excess - end).max(axis=-1))
-
-    new = largest(rng.random(chance.shape) < chance)
-    p_value = (1 + float((new >= largest(lethal)).sum())) / (REPLICATES + 1)
-    ok = p_value >= LEVEL
-    meaning = (
-        f"The share of attacks of which each {any_} does not drift through time."
-        if ok
-        else f"The share of attacks of which each {any_} drifts: see changes(), or give a change date in the formula."
-    )
-    return row(name, p_value, LEVEL, ok, meaning)
-
-
 def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.DataFrame:
     """Tabulate chances for the next attack and parameters of each family.
 
@@ -501,7 +368,7 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
     chances = fit.exceeds(k)
     columns = {f"P({fit.model.column} >= {at})": chances[:, i] for i, at in enumerate(k)}
     for name, block in blocks.items():
-        columns |= _parameters(name, block.tail)
+        columns |= parameters(name, block.tail)
     rows = {}
     for label, values in columns.items():
         low, high = np.quantile(values, interval_levels(prob))
@@ -519,108 +386,23 @@ def summary(fit: LethalityFit, blocks: Mapping[str, Block], prob: float) -> pd.D
     return table
 
 
-def _parameters(name: str, tail: TailDraws) -> dict[str, Floats]:
+def parameters(name: str, tail: TailDraws) -> dict[str, Floats]:
+    """Name the parameters of a family.
+
+    Parameters
+    ----------
+    name : str
+        The family.
+    tail : TailDraws
+        Draws of it.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (s,)
+        Such as ``power_exponent``; where a power law begins only if that varies.
+    """
     natural = tail.parameters()
     result = {f"{name}_{label}": natural[:, i] for i, label in enumerate(FAMILIES[name][1])}
     if name == "power" and (tail.x_min != tail.x_min[0]).any():
         result["power_x_min"] = tail.x_min.astype(float)
     return result
-
-
-def datatree(
-    fit: LethalityFit, mixture: Block, blocks: Mapping[str, Block], record: Record
-) -> xr.DataTree:
-    """Lay the draws out as ArviZ expects them.
-
-    Parameters
-    ----------
-    fit : LethalityFit
-        The fit.
-    mixture : Block
-        Draws of all families, mixed.
-    blocks : mapping of str to Block
-        Draws of each family.
-    record : Record
-        The data.
-
-    Returns
-    -------
-    xarray.DataTree
-        Groups posterior, log_likelihood, observed_data and sample_stats.
-    """
-    import xarray as xr
-
-    tolls, anyone = record.tolls, mixture.anyone
-    known = np.flatnonzero(~tolls.unknown & record.anyone.used & record.many.used)
-    step = _step(len(fit.chance), len(known))
-    kept = np.arange(0, len(fit.chance) // step // CHAINS * CHAINS * step, step)
-
-    def chains(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
-        some = values[kept]
-        return np.asarray(some.reshape(CHAINS, -1, *some.shape[1:]))
-
-    two = ("chain", "draw")
-    variables: dict[str, tuple[tuple[str, ...], NDArray[np.float64]]] = {
-        "chance": (two, chains(fit.chance))
-    }
-    for name, block in blocks.items():
-        for label, values in _parameters(name, block.tail).items():
-            variables[label] = (two, chains(values))
-        if record.many.names:
-            variables[f"{name}_coefficients"] = (
-                (*two, "toll_covariate"),
-                chains(block.effects.coefficients),
-            )
-        if len(record.groups) > 1:
-            variables[f"{name}_group_effect"] = ((*two, "group"), chains(block.effects.level))
-    if len(blocks) > 1:
-        variables["tail"] = (two, chains(fit.draws.family))
-    coords: dict[str, object] = {}
-    if len(record.groups) > 1:
-        variables["group_level"] = ((*two, "group"), chains(anyone.level))
-        coords["group"] = record.groups
-    if anyone.coefficients is not None and record.anyone.names:
-        variables["coefficients"] = ((*two, "covariate"), chains(anyone.coefficients))
-        coords["covariate"] = record.anyone.names
-    if record.many.names:
-        coords["toll_covariate"] = record.many.names
-    along = {"chain": np.arange(CHAINS), "draw": np.arange(len(kept) // CHAINS)}
-    likelihood = _log_likelihood(mixture.take(kept), record, known)
-    column = fit.model.column
-    tree = {
-        "posterior": xr.Dataset(variables, coords={**along, **coords}),
-        "log_likelihood": xr.Dataset(
-            {column: ((*two, "attack"), likelihood.reshape(CHAINS, -1, len(known)))},
-            coords={**along, "attack": known},
-        ),
-        "observed_data": xr.Dataset(
-            {
-                column: (("attack",), tolls.low[known]),
-                f"{column}_high": (("attack",), tolls.high[known]),
-            },
-            coords={"attack": known},
-        ),
-        "sample_stats": xr.Dataset(coords=along),
-    }
-    tree["posterior"].attrs.update(
-        {"model": repr(fit.model), "tail": ", ".join(f"{c} {n}" for n, (c, _) in FAMILIES.items())}
-    )
-    return xr.DataTree.from_dict(tree)
-
-
-def _log_likelihood(block: Block, record: Record, known: NDArray[np.int64]) -> Floats:
-    tolls = record.tolls
-    chance = block.anyone.chance(record.anyone.matrix[known], record.group[known])
-    low, high = tolls.low[known], tolls.high[known]
-    some, none = low >= 1, high == 0
-    result = np.log1p(-chance * ~some)
-    open_ = ~some & ~none
-    result[:, open_] = np.log1p(-block.exceeds(record, known[open_], high[open_] + 1.0))
-    table = np.column_stack([low, high, record.many.matrix[known], record.group[known]])[some]
-    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    rows = known[some][first]
-    by_sort = block.tail.log_probability(
-        Tolls(low[some][first], high[some][first]), block.shift(record, rows)
-    )
-    result[:, some] = np.log(chance[:, some]) + by_sort[:, place]
-    return np.asarray(result)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from tempo.models import severity_tails as tails
-from tempo.models.lethality_draws import TailDraws, stacked
+from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_reading import Tolls
 from tempo.models.lethality_sampling import Prior, sampled
 
@@ -220,8 +220,11 @@ def power_posterior(
         minlength=len(weights),
     )
     parts = [s.sample(int(n), rng) for s, n in zip(solved, share, strict=True) if n]
-    joined = stacked(parts)
-    return joined.take(rng.permutation(draws)), total - math.log(len(candidates)), weights
+    return (
+        TailDraws.joined(parts).take(rng.permutation(draws)),
+        total - math.log(len(candidates)),
+        weights,
+    )
 
 
 @dataclass(frozen=True, eq=False)

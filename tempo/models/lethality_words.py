@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tempo.data.rounding import percent
-
-__all__ = ["Words", "limits", "words_for"]
+__all__ = ["Words", "words_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +56,3 @@ def words_for(column: str) -> Words:
         return Words("wounds anyone", "wounds", "wounded", "wounded anyone", "wounded")
     name = column.replace("_", " ")
     return Words(f"has any {name}", "has", name, f"any {name}", name)
-
-
-def limits(low: float, high: float) -> str:
-    """Write the interval of a probability, without saying twice what rounding has made alike.
-
-    Parameters
-    ----------
-    low, high : float
-        Its ends.
-
-    Returns
-    -------
-    str
-        For example ``"3 % to 7 %"``.
-
-    Examples
-    --------
-    >>> limits(0.03, 0.07), limits(0.001, 0.07), limits(0.9, 0.999), limits(0.001, 0.002)
-    ('3 % to 7 %', 'up to 7 %', '90 % or more', 'under 1 %')
-    """
-    first, last = percent(low), percent(high)
-    if first == last:
-        return first
-    if first.startswith("under"):
-        return f"up to {last}"
-    return f"{first} or more" if last.startswith("over") else f"{first} to {last}"
