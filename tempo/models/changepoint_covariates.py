@@ -16,6 +16,7 @@ from tempo.errors import DataError, OptionError
 from tempo.models.changepoint_grid import Bins, Grid
 from tempo.models.changepoint_level_posterior import LevelPosterior, solve_levels
 from tempo.models.changepoint_posterior import Posterior, solve
+from tempo.models.formulas import plain
 
 __all__ = [
     "CALENDAR",
@@ -83,7 +84,7 @@ class Design:
             matrix = model_matrix(f"~ {formula}", frame, na_action="raise")
         except (FormulaicError, ValueError, KeyError) as error:
             raise OptionError(
-                f"formula {formula!r} cannot be used: {error}. It may name the calendar columns "
+                f"formula {formula!r} cannot be used: {plain(error)} It may name the calendar columns "
                 f"{', '.join(CALENDAR)} and those of covariates."
             ) from error
         names = [name for name in matrix.columns if name != "Intercept"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tempo.data.window import as_date
 from tempo.errors import DataError, OptionError
+from tempo.models.formulas import plain
 
 __all__ = ["NAMED_BASELINES", "BaselineTerms", "check_steps"]
 
@@ -118,7 +119,7 @@ class BaselineTerms:
         except (FormulaicError, ValueError) as error:
             known = ", ".join([*_OWN, *sorted(every)])
             raise OptionError(
-                f"the baseline {baseline!r} cannot be made: {_plain(error)} Known are {known}; further columns come "
+                f"the baseline {baseline!r} cannot be made: {plain(error)} Known are {known}; further columns come "
                 "from covariates=."
             ) from error
         if "Intercept" not in matrix.columns:
@@ -179,7 +180,7 @@ class BaselineTerms:
                 else "The future must hold the same kinds of values as the past."
             )
             raise OptionError(
-                f"the baseline {self.formula!r} cannot be continued: {_plain(error)} {remedy}"
+                f"the baseline {self.formula!r} cannot be continued: {plain(error)} {remedy}"
             ) from error
         raw = np.column_stack(
             [matrix.drop(columns="Intercept").to_numpy(dtype=float), _steps(index, self.steps)]
@@ -276,9 +277,3 @@ def _refuse_useless(raw: Floats, names: list[str]) -> None:
             f"the baseline columns {', '.join(names)} are linear combinations of each other over the fitted bins; "
             "leave one out."
         )
-
-
-def _plain(error: Exception) -> str:
-    """First line of a message, without the colours that formulaic puts into it."""
-    text = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0].strip()
-    return text if text.endswith((".", "]")) else f"{text}."

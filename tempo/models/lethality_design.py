@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from tempo.data.incidents import Incidents
+from tempo.data.window import DateLike, as_date
 from tempo.errors import DataError, OptionError
+from tempo.models.formulas import plain
 
 __all__ = ["Covariates", "Design", "no_covariates", "read_covariates", "read_design"]
 
@@ -45,6 +48,7 @@ class Design:
     scale: Floats
     n_middled: int
     _spec: Any
+    _words: dict[str, frozenset[object]]
     _date: pd.Timestamp
 
     def of(self, given: Mapping[str, object]) -> Floats:
@@ -59,8 +63,16 @@ class Design:
         -------
         ndarray, shape (p,)
             On the same scale.
+
+        Raises
+        ------
+        OptionError
+            If something is missing, or is of no use.
         """
-        frame = _with_dates(pd.DataFrame([{"date": self._date, **given}]))
+        from formulaic.errors import FormulaicError
+
+        date = as_date(cast("DateLike", given.get("date", self._date)), "date")
+        frame = _with_dates(pd.DataFrame([{**given, "date": date}]))
         needed = sorted(str(v) for v in self._spec.required_variables)
         missing = [name for name in needed if name not in frame and name != "after"]
         if missing:
@@ -69,8 +81,27 @@ class Design:
                 f"{', '.join(map(repr, given)) or 'nothing'}. Give them all, or none: then the attacks of the data "
                 "stand for the next one."
             )
-        row = self._spec.get_model_matrix(frame, context={"after": _after})
-        values = row[["Intercept", *self.names]].to_numpy(dtype=float)[0, 1:]
+        for name, words in self._words.items():
+            if frame[name].iloc[0] not in words:
+                raise OptionError(
+                    f"{name} is {frame[name].iloc[0]!r}, which no attack behind the formula is; they are "
+                    f"{', '.join(sorted(map(repr, words)))}. For what was never seen fit with group={name!r}, or use "
+                    "one of these."
+                )
+        try:
+            row = self._spec.get_model_matrix(frame, context={"after": _after})
+            values = row[["Intercept", *self.names]].to_numpy(dtype=float)[0, 1:]
+        except (FormulaicError, ValueError, TypeError, IndexError) as error:
+            values = np.full(1, np.nan)
+            cause: Exception | None = error
+        else:
+            cause = None
+        if not np.isfinite(values).all():
+            said = ", ".join(f"{name}={given[name]!r}" for name in needed if name in given)
+            raise OptionError(
+                f"the formula cannot be evaluated for {said}. Give finite numbers, words that the data have, and dates "
+                "such as '2020-03-12'."
+            ) from cause
         return np.asarray((values - self.centre) / self.scale)
 
 
@@ -205,8 +236,8 @@ def read_design(incidents: Incidents, formula: str) -> Design:
         made = model_matrix(formula, frame, context={"after": _after}, na_action="drop")
     except (FormulaicError, ValueError, TypeError, KeyError, SyntaxError) as error:
         raise OptionError(
-            f"the formula {formula!r} cannot be evaluated: {error} Expected the right-hand side of a formula over "
-            f"columns of the incidents ({', '.join(map(str, incidents.table.columns))}), such as 'munitions + kind'."
+            f"the formula {formula!r} cannot be evaluated: {plain(error)} Expected the right-hand side of a formula "
+            f"over columns of the incidents ({', '.join(map(str, incidents.table.columns))}), such as 'munitions + kind'."
         ) from error
     if "Intercept" not in made:
         raise OptionError(
@@ -226,7 +257,14 @@ def read_design(incidents: Incidents, formula: str) -> Design:
     needed = [name for name in middled if name in made.model_spec.required_variables]
     n_middled = int(middled[needed].to_numpy(dtype=bool)[rows].any(axis=1).sum())
     spec, end = made.model_spec, incidents.window.end
-    return Design((matrix - centre) / scale, rows, names, centre, scale, n_middled, spec, end)
+    words = {
+        name: frozenset(frame[name].iloc[rows])
+        for name in map(str, spec.required_variables)
+        if name in frame
+        and not (is_numeric_dtype(frame[name]) or is_datetime64_any_dtype(frame[name]))
+    }
+    columns = (matrix - centre) / scale
+    return Design(columns, rows, names, centre, scale, n_middled, spec, words, end)
 
 
 def _middled(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -395,6 +395,34 @@ def test_unknown_covariates_are_left_out_of_both_parts_and_said() -> None:
         toll.probability(1, given={"kind": "rocket"})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "mine", "munitions": 2}, "never seen fit with group='kind'"),
+        ({"kind": None, "munitions": 2}, "kind is None"),
+        ({"kind": "bomb", "munitions": "many"}, "munitions='many'"),
+        ({"kind": "bomb", "munitions": None}, "finite numbers"),
+        ({"kind": "bomb", "munitions": math.inf}, "finite numbers"),
+        ({"kind": "bomb"}, "also needs 'munitions'"),
+        ({"kind": "bomb", "munitions": 2, "date": "soon"}, "date"),
+    ],
+)
+def test_a_description_that_says_nothing_is_refused(given, message) -> None:
+    incidents = attacks(
+        killed=[0.0, 1, 2, 0] * 5, kind=["bomb", "rocket"] * 10, munitions=[1, 2, 3, 4] * 5
+    )
+    fitted = fit(incidents, formula="kind + munitions", draws=100)
+    assert 0 < fitted.probability(1, given={"kind": "bomb", "munitions": 2.5}) < 1
+    with pytest.raises(ValueError, match=message):
+        fitted.probability(1, given=given)
+
+
+def test_a_formula_that_formulaic_refuses_is_refused_in_plain_text() -> None:
+    with pytest.raises(OptionError, match="misplaced") as caught:
+        fit(attacks(killed=[1.0, 0], kind=["a", "b"]), formula="kind +")
+    assert "\x1b" not in str(caught.value)
+
+
 def test_covariates_known_to_limits_are_taken_at_their_middle() -> None:
     low, high = [2.0, 1, 5, np.nan], [4.0, 1, 9, 3]
     incidents = attacks(
