@@ -235,9 +235,10 @@ def read_design(incidents: Incidents, formula: str) -> Design:
     try:
         made = model_matrix(formula, frame, context={"after": _after}, na_action="drop")
     except (FormulaicError, ValueError, TypeError, KeyError, SyntaxError) as error:
+        columns = ", ".join(map(str, incidents.table.columns))
         raise OptionError(
             f"the formula {formula!r} cannot be evaluated: {plain(error)} Expected the right-hand side of a formula "
-            f"over columns of the incidents ({', '.join(map(str, incidents.table.columns))}), such as 'munitions + kind'."
+            f"over columns of the incidents ({columns}), such as 'munitions + kind'."
         ) from error
     if "Intercept" not in made:
         raise OptionError(
