@@ -31,6 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.table import latest_onset
+from tempo.data.window import unsaid
 from tempo.errors import RuleError
 
 __all__ = ["Rule", "Truth", "parse_rule"]
@@ -403,6 +404,11 @@ def _as_dates(value: float | str, column: str) -> pd.Timestamp:
         raise RuleError(
             f"the rule compares {column!r} with {value!r}, which is not a date. "
             'Write dates as quoted text, year first and without a zone: "2020-03-12".'
+        )
+    if stretch := unsaid(value):
+        raise RuleError(
+            f"the rule compares {column!r} with {value!r}, a {stretch} and not a day. Write the day: "
+            f'"{stamp:%Y-%m-%d}" is its first.'
         )
     return stamp
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,40 @@ from numpy.typing import NDArray
 
 from tempo.errors import WindowError
 
-__all__ = ["DAY", "DateLike", "Window", "as_date"]
+__all__ = ["DAY", "DateLike", "Window", "as_date", "unsaid"]
 
 type DateLike = str | pd.Timestamp | np.datetime64 | Any  # also datetime.date and datetime.datetime
 
 DAY = pd.Timedelta("1D")
+
+_VAGUE = re.compile(r"\d{4}(?P<month>[-/]\d{1,2})?")
+_COARSE = {"Y": "year", "M": "month", "W": "week"}
+
+
+def unsaid(value: object) -> str:
+    """Say which stretch a value names where it names no day.
+
+    pandas takes the first day of it, which nobody said: "September" is not the first of September.
+
+    Parameters
+    ----------
+    value : object
+        What may be a date.
+
+    Returns
+    -------
+    str
+        "year", "month" or "week"; empty where it names a day, or is no date at all.
+
+    Examples
+    --------
+    >>> unsaid("2020-03"), unsaid("2020"), unsaid("2020-03-12")
+    ('month', 'year', '')
+    """
+    if isinstance(value, np.datetime64):
+        return _COARSE.get(np.datetime_data(value)[0], "")
+    match = _VAGUE.fullmatch(value.strip()) if isinstance(value, str) else None
+    return "" if match is None else "month" if match["month"] else "year"
 
 
 def as_date(value: DateLike, what: str = "date") -> pd.Timestamp:
@@ -26,7 +56,8 @@ def as_date(value: DateLike, what: str = "date") -> pd.Timestamp:
     Parameters
     ----------
     value : str, datetime.date, pandas.Timestamp or numpy.datetime64
-        A calendar date. Text must be ISO 8601 (``2020-03-12``), because ``03/04/2020`` means two things.
+        A calendar date. Text must be ISO 8601 (``2020-03-12``), because ``03/04/2020`` means two things. A month or a
+        year is refused, because it names no day.
     what : str
         What the date is, for the message of the error.
 
@@ -38,7 +69,7 @@ def as_date(value: DateLike, what: str = "date") -> pd.Timestamp:
     Raises
     ------
     WindowError
-        If it is not a date, has a time of day, or carries a time zone.
+        If it is not a date, names no day, has a time of day, or carries a time zone.
 
     Examples
     --------
@@ -60,6 +91,10 @@ def as_date(value: DateLike, what: str = "date") -> pd.Timestamp:
         raise WindowError(f"{what} is {value!r}, which is not a date. {remedy}") from error
     if pd.isna(stamp):
         raise WindowError(f"{what} is missing. {remedy}")
+    if stretch := unsaid(value):
+        raise WindowError(
+            f"{what} is {str(value)!r}, a {stretch} and not a day. Give the day: '{stamp:%Y-%m-%d}' is its first."
+        )
     if stamp.tzinfo is not None:
         raise WindowError(
             f"{what} is {value!r}, which carries a time zone; dates are calendar dates in one zone. "
@@ -300,6 +335,8 @@ class Window:
         return Window(first, last, gaps)
 
     def __contains__(self, date: DateLike) -> bool:
+        if unsaid(date):
+            as_date(date)  # which refuses it
         return bool(self.observed(pd.DatetimeIndex([pd.Timestamp(date)]))[0])
 
     def __repr__(self) -> str:

@@ -286,6 +286,11 @@ def test_date_stands_for_the_days_of_onset():
     for wrong in ("date > 3", "date > 'soon'", "date > '2020-01-01T00:00Z'"):
         with pytest.raises(RuleError, match="not a date"):
             parse_rule(wrong).truth(table)
+    for vague, stretch in (("date <= '2020-01'", "month"), ("date == '2020'", "year")):
+        with pytest.raises(
+            RuleError, match=f'a {stretch} and not a day. Write the day: "2020-01-01"'
+        ):
+            parse_rule(vague).truth(table)
 
 
 def test_types_that_do_not_compare_are_named_and_empty_columns_are_unknown():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tempo.data.window import DAY, Window, as_date
+from tempo.data.window import DAY, Window, as_date, unsaid
 from tempo.errors import WindowError
 
 ORIGIN = pd.Timestamp("2020-01-01")
@@ -145,3 +145,33 @@ def test_windows_that_cannot_be(make, message):
 def test_repr_builds_the_window_again():
     window = Window("2020-01-01", "2020-02-01", [("2020-01-05", "2020-01-07")])
     assert eval(repr(window), {"Window": Window}) == window
+
+
+@pytest.mark.parametrize(
+    ("value", "stretch", "first"),
+    [
+        ("2020-03", "month", "2020-03-01"), ("2020/3", "month", "2020-03-01"), ("2020", "year", "2020-01-01"),
+        (np.datetime64("2020-03"), "month", "2020-03-01"), (np.datetime64("2020"), "year", "2020-01-01"),
+        (np.datetime64("2020-03-12", "W"), "week", "2020-03-12"),
+    ],
+)  # fmt: skip
+def test_a_month_or_a_year_is_no_day(value, stretch, first):
+    """September is not the first of September, which is what pandas makes of it."""
+    assert unsaid(value) == stretch
+    window = Window("2019-01-01", "2021-01-01")
+    for read in (
+        as_date,
+        window.before,
+        lambda date: Window("2019-01-01", date),
+        lambda date: Window("2019-01-01", "2021-01-01", gaps=[(date, "2020-12-01")]),
+        lambda date: date in window,
+    ):
+        with pytest.raises(
+            WindowError, match=rf"a {stretch} and not a day. Give the day: '{first}'"
+        ):
+            read(value)
+
+
+@pytest.mark.parametrize("value", ["2020-03-12", "20200312", dt.date(2020, 3, 1), "soon", None, 7])
+def test_what_names_a_day_or_nothing_names_no_stretch(value):
+    assert unsaid(value) == ""
