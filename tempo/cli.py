@@ -372,7 +372,7 @@ def _counted(incidents: Incidents, rule: str, label: str | None) -> Incidents:
 
 def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
     """Give the scenarios that ``--scenario NAME=STORY`` says."""
-    from tempo.forecasting.spans import multiple_interval
+    from tempo.forecasting.said_rates import multiple_interval
 
     made = []
     for text in stories:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import interval, number, percent
+from tempo.data.rounding import counted, interval, number, percent
 from tempo.data.table import latest_onset
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import DataError, OptionError
@@ -66,7 +66,8 @@ class ReportingDelay:
         Parameters
         ----------
         low_days, high_days : float
-            Central interval of the delay; its distribution is log-normal.
+            Central interval of the delay; its distribution is log-normal. With ``low_days`` 0, each whole number of
+            days up to ``high_days`` alike.
         prob : float, default 0.9
             Probability of the interval.
 
@@ -85,11 +86,15 @@ class ReportingDelay:
         >>> ReportingDelay.within(2, 14).reported_share([0, 5, 30]).round(2).tolist()
         [[0.0, 0.58, 1.0]]
         """
-        if not (0 < low_days < high_days < _LONGEST and 0 < prob < 1):
+        if not (0 <= low_days < high_days < _LONGEST and 0 < prob < 1):
             raise OptionError(
                 f"the delay is {low_days!r} to {high_days!r} days with probability {prob!r}; expected two numbers of "
-                f"days above 0 and below {_LONGEST:,}, the lower one first."
+                f"days from 0 up and below {_LONGEST:,}, the lower one first."
             )
+        if low_days == 0:
+            most = max(round(high_days), 1)
+            alike = np.arange(1, most + 2) / (most + 1)
+            return cls(alike, alike[None, :], f"up to {counted(most, 'days')}, as stated")
         low, high = math.log(low_days), math.log(high_days)
         sd = (high - low) / (2 * NormalDist().inv_cdf((1 + prob) / 2))
         law = NormalDist((low + high) / 2, sd)

@@ -13,16 +13,11 @@ import pandas as pd
 from tempo.data.rounding import interval, number
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import OptionError, ScenarioError
+from tempo.forecasting.amounts import DAYS_PER
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, require_interval
-from tempo.forecasting.spans import (
-    DAYS_PER,
-    chance_interval,
-    days_of,
-    length_interval,
-    multiple_interval,
-    rate_interval,
-)
+from tempo.forecasting.said_rates import MULTIPLE_FORMS, multiple_interval, rate_interval
+from tempo.forecasting.spans import chance_interval, days_of, length_interval
 
 __all__ = ["Breakdown", "Onset", "Phase", "said_length", "said_multiple", "said_rate"]
 
@@ -126,12 +121,13 @@ class Phase:
         name : str
             What to call it.
         rate : str, (low_per_day, high_per_day), optional
-            "one every 2-3 months", "3-5 a week"; "x3 to x8 of the last year", "half to a third" (of the first phase);
-            "past": learned from the data; left out: as in the first phase.
+            "one every 2-3 months", "3-5 a week", "2-3 attacks a month"; "x3 to x8 of the last year", "half to a third"
+            (of the first phase); "past": learned from the data; left out: as in the first phase.
         onset : str, date or (date, date), optional
             "now", a date, "30D" (within the last 30 days), a half-open stretch of days, or "after" the phase before it.
         duration : str or (low, high) in days, optional
-            "2-6 weeks", "about 3 weeks", "at least 30 days", "up to 2 weeks". Left out: it lasts.
+            "2-6 weeks", "3 weeks" (give or take a quarter), "about 3 weeks" (half), "at least a month", "up to 2
+            weeks". Left out: it lasts.
         then : {"return", "next", "end"}, default "return"
             What follows its end: the first phase again, the next phase, no attacks at all.
         breakdown : str or (low, high) a month, optional
@@ -350,8 +346,7 @@ def said_multiple(ends: str | tuple[float, float], what: str, prob: float) -> Mu
         said = multiple_interval(ends)
         if said is None:
             raise ScenarioError(
-                f"cannot read {what} {ends!r}. Accepted forms: 'x3 to x8', '3 to 8 times the earlier rate', 'half to a "
-                "third', '10-30 %', 'x3 to x8 of the last year', or two numbers such as (3, 8)."
+                f"cannot read {what} {ends!r}. Accepted forms: {MULTIPLE_FORMS}; or two numbers such as (3, 8)."
             )
         return Multiple(said.low, said.high, prob, said.base_days)
     return Multiple(*require_interval(ends, what), prob)

@@ -1,124 +1,61 @@
-"""Durations, rates, multiples and chances in words: "90D", "2-3 months", "3-5 a week", "x3 to x8 of the last year"."""
+"""Durations, chances and numbers killed in words: "90D", "2-6 weeks", "at least a month", "10-30 %", "1-6 killed"."""
 
 from __future__ import annotations
 
 import datetime as dt
 import numbers
 import re
-from dataclasses import dataclass
 
 import pandas as pd
 
-from tempo.data.rounding import interval, number
 from tempo.data.window import DAY
 from tempo.errors import OptionError, ScenarioError
+from tempo.forecasting.amounts import (
+    ABOUT,
+    NUMBER,
+    UNIT,
+    Amount,
+    amount,
+    amount_of,
+    days_per,
+    require_range,
+    value_of,
+)
 
 __all__ = [
-    "DAYS_PER",
-    "MultipleInterval",
-    "RateInterval",
     "chance_interval",
+    "check_draws",
     "count_interval",
     "days_of",
     "duration_interval",
+    "is_number",
     "length_interval",
-    "multiple_interval",
-    "rate_interval",
 ]
 
-#: Length of each unit in days; a month is a twelfth of 365.25 days.
-DAYS_PER = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
-
-#: How far a single number may be off in either direction: "every 10 days", and "about every 10 days".
-_GIVE_OR_TAKE = {"": 0.25, "about": 0.5}
-
-_WORDS = (
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
-_PARTS = {
-    "half": 1 / 2,
-    "third": 1 / 3,
-    "quarter": 1 / 4,
-    "fifth": 1 / 5,
-    "tenth": 1 / 10,
-    "two thirds": 2 / 3,
-    "three quarters": 3 / 4,
-}
-_NUMBER = rf"(\d+(?:\.\d+)?|{'|'.join(_WORDS)})"
-_TO = r"\s*(?:-|–|to)\s*"
-_RANGE = rf"{_NUMBER}{_TO}{_NUMBER}"
-_UNIT = r"(day|week|month|year)s?"
-_PER = r"(?:an?|per|each|every)"
-_ABOUT = r"(?:(about|around|roughly)\s+)?"
-_GAP = re.compile(rf"(?:(?:(?:one|once)\s+)?every\s+)?{_RANGE}\s+{_UNIT}", re.IGNORECASE)
-_FREQUENCY = re.compile(rf"{_RANGE}\s+{_PER}\s+{_UNIT}", re.IGNORECASE)
-_ONE_GAP = re.compile(rf"{_ABOUT}(?:(?:one|once)\s+)?every\s+{_NUMBER}\s+{_UNIT}", re.IGNORECASE)
-_ONE_FREQUENCY = re.compile(
-    rf"{_ABOUT}{_NUMBER.replace('|one', '|once|twice|one', 1)}\s+{_PER}\s+{_UNIT}", re.IGNORECASE
-)
-_FRACTION = r"(?:(?:an?|one)\s+)?(?:half|third|quarter|fifth|tenth)|two thirds|three quarters"
-_FACTOR = rf"([x×]\s*\d+(?:\.\d+)?|\d+(?:\.\d+)?\s*[x×%]?|{_FRACTION}|{'|'.join(_WORDS)})"
-_MULTIPLE = re.compile(
-    rf"{_FACTOR}{_TO}{_FACTOR}(\s+times)?"
-    rf"(?:\s+(?:of\s+)?the\s+(?:(?:earlier|first)\s+rate|(?:rate\s+of\s+the\s+)?(last|past)\s+(?:{_NUMBER}\s+)?{_UNIT}))?",
+_ARTICLE = r"half\s+an?|an?"
+_DURATION = re.compile(
+    rf"(?:{amount('long')}|(?P<about>{ABOUT})?(?P<article>{_ARTICLE}))\s+(?P<unit>{UNIT})",
     re.IGNORECASE,
 )
-_RATE_FORMS = (
-    "'2-3 months', 'one every 10 to 20 days', 'every 10 days', 'about every 10 days' (gaps), '3-5 a week', "
-    "'1 to 2 per month', '4 a month', 'about 4 a month', 'twice a week' (frequencies), with day, week, month or year"
+_ONE_ENDED = re.compile(
+    rf"(?P<end>at least|up to|at most)\s+(?P<long>{NUMBER}|{_ARTICLE})\s+(?P<unit>{UNIT})",
+    re.IGNORECASE,
 )
-_MULTIPLE_FORMS = (
-    "'x3 to x8', '×3-8', '3 to 8 times the earlier rate', 'half to a third', '10-30 % of the last year', 'x3 to x8 of "
-    "the last 6 months' (multiples of an earlier rate)"
+_SIGN = r"\s*(?:%|per\s?cent)"
+_CHANCE = re.compile(
+    rf"{amount('chance', rf'(?:[0-9]+(?:[.][0-9]+)?(?:{_SIGN})?)')}"
+    rf"(?P<time>\s+(?:an?|per|each|every|in|within)\s+(?:(?P<long>{NUMBER})\s+)?(?P<unit>{UNIT}))?",
+    re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MultipleInterval:
-    """An interval of multiples of an earlier rate, as somebody said it.
-
-    Attributes
-    ----------
-    low, high : float
-        Ends of the interval.
-    base_days : int or None
-        The rate is that of so many last days; None: the earlier rate of the story.
-    words : str
-        The interval in words.
-    """
-
-    low: float
-    high: float
-    base_days: int | None
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class RateInterval:
-    """An interval of rates, as somebody said it.
-
-    Attributes
-    ----------
-    low_per_day, high_per_day : float
-        Ends of the interval, in attacks per day.
-    words : str
-        The interval in words.
-    """
-
-    low_per_day: float
-    high_per_day: float
-    words: str
+_DURATION_FORMS = (
+    "'2-6 weeks', '10 to 30 days', 'between 2 and 6 weeks', '3 weeks' and 'a month' (give or take a quarter), "
+    "'about 3 weeks' (give or take half), with day, week, month or year; for a phase of a scenario 'at least 30 days' "
+    "and 'up to 2 weeks' too"
+)
+_CHANCE_FORMS = (
+    "'10-30 %', '10 to 30 percent', 'between 10 and 30 %', '30 %' (give or take a quarter), 'about 30 %' (give or take "
+    "half), and with a time '20-40 % a month', '20-40 % in 6 weeks'"
+)
 
 
 def is_number(value: object) -> bool:
@@ -207,116 +144,14 @@ def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
     return int(length // DAY)
 
 
-def rate_interval(text: str) -> RateInterval:
-    """Understand how often somebody says that something happens.
-
-    Parameters
-    ----------
-    text : str
-        A gap ("2-3 months", "one every two to three weeks") or a frequency ("3-5 a week"). A range says how sure one
-        is; a single number is read as give or take a quarter ("every 10 days", "4 a month"), with "about" as give or
-        take half.
-
-    Returns
-    -------
-    RateInterval
-        Rates per day.
-
-    Raises
-    ------
-    ScenarioError
-        If the words are not understood; the message lists the accepted forms.
-
-    Examples
-    --------
-    >>> said = rate_interval("one every 2-3 months")
-    >>> round(1 / said.high_per_day, 1), round(1 / said.low_per_day, 1)
-    (60.9, 91.3)
-    >>> rate_interval("3-5 a week").words, rate_interval("about 4 a month").words
-    ('3 to 5 a week', '2 to 6 a month')
-    """
-    said = text.strip() if isinstance(text, str) else ""
-    gap, frequency = _GAP.fullmatch(said), _FREQUENCY.fullmatch(said)
-    one_gap, one_frequency = _ONE_GAP.fullmatch(said), _ONE_FREQUENCY.fullmatch(said)
-    if gap or frequency:
-        match = gap or frequency
-        assert match is not None
-        low, high, unit = _value(match[1]), _value(match[2]), match[3].lower()
-    elif one_gap or one_frequency:
-        match = one_gap or one_frequency
-        assert match is not None
-        low, high = _around(_value(match[2]), bool(match[1]))
-        unit = match[3].lower()
-    else:
-        raise ScenarioError(
-            f"cannot read the rate {text!r}. Accepted forms: {_RATE_FORMS}; {_MULTIPLE_FORMS}. A range says how sure "
-            "you are; a single number is read as give or take a quarter, and with 'about' as give or take half."
-        )
-    _require_range(low, high, said)
-    days = DAYS_PER[unit]
-    if gap or one_gap:
-        words = f"one every {interval(low, high, unit + 's', digits=6)}"
-        return RateInterval(1 / (high * days), 1 / (low * days), words)
-    return RateInterval(low / days, high / days, f"{interval(low, high, digits=6)} a {unit}")
-
-
-def multiple_interval(text: str) -> MultipleInterval | None:
-    """Understand how somebody says that a rate is a multiple of an earlier one.
-
-    Parameters
-    ----------
-    text : str
-        "x3 to x8", "3 to 8 times the last year", "half to a third", "10-30 % of the last 6 months".
-
-    Returns
-    -------
-    MultipleInterval or None
-        None where the words do not speak of a multiple.
-
-    Raises
-    ------
-    ScenarioError
-        If they do, but give no range.
-
-    Examples
-    --------
-    >>> said = multiple_interval("x3 to x8 of the last year")
-    >>> said.low, said.high, said.base_days
-    (3.0, 8.0, 365)
-    >>> multiple_interval("half to a third").words
-    '0.333333 to 0.5 times the earlier rate'
-    >>> multiple_interval("3-5 a week")
-    """
-    match = _MULTIPLE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        return None
-    first, last, times, base, how_many, unit = match.groups()
-    marks = re.compile(rf"[x×%]|{_FRACTION}", re.IGNORECASE)
-    if not (times or marks.search(first) or marks.search(last)):
-        return None
-    percent = "%" in last
-    if "%" in first and not percent:
-        raise ScenarioError(f"{text!r} has a percentage and a number. Write '10-30 %'.")
-    low, high = _factor(first, percent), _factor(last, percent)
-    if max(low, high) < 1:  # "half to a third" falls, and is said in that order
-        low, high = min(low, high), max(low, high)
-    _require_range(low, high, text, "'x3 to x8'")
-    days = None
-    if base:
-        days = max(round((_value(how_many) if how_many else 1.0) * DAYS_PER[unit.lower()]), 1)
-    times_what = (
-        "the earlier rate" if days is None else f"the rate of the last {number(days, 12)} days"
-    )
-    return MultipleInterval(low, high, days, f"{interval(low, high, digits=6)} times {times_what}")
-
-
 def duration_interval(text: str) -> tuple[float, float]:
     """Understand how long somebody says that something lasts.
 
     Parameters
     ----------
     text : str
-        "2-6 weeks", or "about 3 weeks" (give or take half).
+        "2-6 weeks"; a single number, "3 weeks" or "a month", is read as give or take a quarter, "about 3 weeks" as give
+        or take half.
 
     Returns
     -------
@@ -330,23 +165,22 @@ def duration_interval(text: str) -> tuple[float, float]:
 
     Examples
     --------
-    >>> duration_interval("2-6 weeks"), duration_interval("about 4 weeks")
-    ((14.0, 42.0), (14.0, 42.0))
+    >>> duration_interval("2-6 weeks"), duration_interval("about 4 weeks"), duration_interval("4 weeks")
+    ((14.0, 42.0), (14.0, 42.0), (21.0, 35.0))
     """
-    said = text.strip() if isinstance(text, str) else ""
-    match = re.fullmatch(rf"{_RANGE}\s+{_UNIT}", said, re.IGNORECASE)
-    if match is not None:
-        low, high, unit = _value(match[1]), _value(match[2]), match[3].lower()
-        _require_range(low, high, text)
-        return low * DAYS_PER[unit], high * DAYS_PER[unit]
-    one = re.fullmatch(rf"(?:about|around|roughly)\s+{_NUMBER}\s+{_UNIT}", said, re.IGNORECASE)
-    if one is None or not _value(one[1]) > 0:
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    said = None if match is None else amount_of(match, "long")
+    if match is not None and match["article"]:
+        value = value_of(match["article"])
+        said = Amount(value, value, match["about"] is not None)
+    if match is None or said is None or not said.low > 0:
         raise ScenarioError(
-            f"cannot read the duration {text!r}. Give a range with its unit. Accepted forms: '2-6 weeks', '10 to 30 "
-            "days', 'about 3 weeks' (give or take half), with day, week, month or year; for a phase of a scenario "
-            "'at least 30 days' and 'up to 2 weeks' too."
+            f"cannot read the duration {text!r}. Give it with its unit, best as a range. Accepted forms: "
+            f"{_DURATION_FORMS}."
         )
-    return _around(_value(one[1]) * DAYS_PER[one[2].lower()], about=True)
+    low, high = said.spread()
+    days = days_per(match["unit"])
+    return low * days, high * days
 
 
 def length_interval(text: str) -> tuple[float, float]:
@@ -373,12 +207,11 @@ def length_interval(text: str) -> tuple[float, float]:
     >>> length_interval("at least 30 days"), length_interval("up to 2 weeks")
     ((30.0, inf), (0.0, 14.0))
     """
-    said = text.strip() if isinstance(text, str) else ""
-    one = re.fullmatch(rf"(at least|up to|at most)\s+{_NUMBER}\s+{_UNIT}", said, re.IGNORECASE)
-    if one is None or not _value(one[2]) > 0:
+    match = _ONE_ENDED.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not value_of(match["long"]) > 0:
         return duration_interval(text)
-    days = _value(one[2]) * DAYS_PER[one[3].lower()]
-    return (days, float("inf")) if one[1].lower() == "at least" else (0.0, days)
+    days = value_of(match["long"]) * days_per(match["unit"])
+    return (days, float("inf")) if match["end"].lower() == "at least" else (0.0, days)
 
 
 def chance_interval(text: str) -> tuple[float, float, float | None]:
@@ -387,7 +220,9 @@ def chance_interval(text: str) -> tuple[float, float, float | None]:
     Parameters
     ----------
     text : str
-        "10-30 %", or with a time in which it has that chance: "20-40 % a month", "10 to 20 % in 2 weeks".
+        "10-30 %", or with a time in which it has that chance: "20-40 % a month", "10 to 20 percent in 2 weeks". A
+        single one is read as give or take a quarter of itself or of its opposite, whichever is less likely ("20 %": 15
+        to 25 %; "80 %": 75 to 85 %), with "about" as give or take half.
 
     Returns
     -------
@@ -403,32 +238,37 @@ def chance_interval(text: str) -> tuple[float, float, float | None]:
 
     Examples
     --------
-    >>> chance_interval("10-30 %"), chance_interval("20-40 % in 2 weeks")
-    ((0.1, 0.3, None), (0.2, 0.4, 14.0))
+    >>> chance_interval("10-30 %"), chance_interval("20-40 % in 2 weeks"), chance_interval("80 %")
+    ((0.1, 0.3, None), (0.2, 0.4, 14.0), (0.75, 0.85, None))
     """
-    number_ = r"(\d+(?:\.\d+)?)"
-    match = (
-        re.fullmatch(
-            rf"{number_}\s*%?{_TO}{number_}\s*%(?:\s+(?:{_PER}|in|within)\s+(?:{_NUMBER}\s+)?{_UNIT})?",
-            text.strip(),
-            re.IGNORECASE,
-        )
-        if isinstance(text, str)
-        else None
+    match = _CHANCE.fullmatch(text.strip()) if isinstance(text, str) else None
+    ends = [] if match is None else _percents(match)
+    if match is None or not ends or not re.search(_SIGN, ends[-1], re.IGNORECASE):
+        raise ScenarioError(f"cannot read the chance {text!r}. Accepted forms: {_CHANCE_FORMS}.")
+    low, high = (
+        float(re.sub(_SIGN, "", end, flags=re.IGNORECASE)) / 100 for end in (ends[0], ends[-1])
     )
-    if match is None:
-        raise ScenarioError(
-            f"cannot read the chance {text!r}. Accepted forms: '10-30 %', '10 to 30 %', and with a time '20-40 % a "
-            "month', '20-40 % in 6 weeks'."
-        )
-    low, high = float(match[1]) / 100, float(match[2]) / 100
+    if len(ends) == 1 and 0 < low < 1:
+        rare = Amount(min(low, 1 - low), min(low, 1 - low), match["chance_about"] is not None)
+        off = rare.spread()[1] - rare.low
+        low, high = round(low - off, 12), round(high + off, 12)
     if not 0 < low < high < 1:
         raise ScenarioError(
             f"{text!r} is not a range of chances between 0 and 100 %, the lower one first. Write for example '10-30 %'."
         )
-    if match[4] is None:
+    if match["time"] is None:
         return low, high, None
-    return low, high, (_value(match[3]) if match[3] else 1.0) * DAYS_PER[match[4].lower()]
+    return low, high, (value_of(match["long"]) if match["long"] else 1.0) * days_per(match["unit"])
+
+
+def _percents(match: re.Match[str]) -> list[str]:
+    """Give the one or two percentages that were said; "10 or 30 %" is no range."""
+    pairs = (("from", "until"), ("low", "high"), ("single", "single"))
+    for first, last in pairs:
+        if match[f"chance_{first}"] is not None:
+            ends = [match[f"chance_{first}"], match[f"chance_{last}"]]
+            return ends[:1] if first == last else ends
+    return []
 
 
 def count_interval(text: str) -> tuple[int, int]:
@@ -455,41 +295,16 @@ def count_interval(text: str) -> tuple[int, int]:
     (1, 6)
     """
     match = (
-        re.fullmatch(rf"{_RANGE}(?:\s+(?:killed|deaths|dead))?", text.strip(), re.IGNORECASE)
+        re.fullmatch(
+            rf"{amount('toll')}(?:\s+(?:killed|deaths|dead))?", text.strip(), re.IGNORECASE
+        )
         if isinstance(text, str)
         else None
     )
-    if match is None or any("." in part for part in match.groups()):
+    said = None if match is None or "." in text else amount_of(match, "toll")
+    if said is None or said.single:
         raise ScenarioError(
             f"cannot read the number {text!r}. Accepted forms: '1-6', '1 to 6 killed', '1 to 6 deaths'."
         )
-    low, high = int(_value(match[1])), int(_value(match[2]))
-    _require_range(low, high, text, "'1-6 killed'")
-    return low, high
-
-
-def _value(text: str) -> float:
-    said = text.lower()
-    if said in {"once", "twice"}:
-        return 1.0 if said == "once" else 2.0
-    return float(_WORDS.index(said) + 1) if said in _WORDS else float(said)
-
-
-def _factor(text: str, percent: bool) -> float:
-    said = re.sub(r"^(?:an?|one)\s+(?=[a-z])", "", text.strip().lower())
-    if said in _PARTS:
-        return _PARTS[said]
-    value = _value(said.strip("x×% "))
-    return value / 100 if percent else value
-
-
-def _around(value: float, about: bool) -> tuple[float, float]:
-    share = _GIVE_OR_TAKE["about" if about else ""]
-    return value * (1 - share), value * (1 + share)
-
-
-def _require_range(low: float, high: float, text: str, example: str = "'2-3 months'") -> None:
-    if not 0 < low < high:
-        raise ScenarioError(
-            f"{text!r} is not a range from a smaller to a larger number above 0. Write for example {example}."
-        )
+    require_range(said.low, said.high, text, "'1-6 killed'")
+    return int(said.low), int(said.high)

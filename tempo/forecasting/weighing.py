@@ -26,7 +26,7 @@ from tempo.forecasting.odds_checks import bunching_table
 from tempo.forecasting.odds_words import unexplained
 from tempo.forecasting.scenario_paths import MarksSeen
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import duration_interval
+from tempo.forecasting.spans import chance_interval, length_interval
 from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
@@ -66,7 +66,7 @@ def weigh(
     *,
     since: DateLike | None = None,
     overdispersion: tuple[float, float] | Literal["learn"] | None = None,
-    unreported: tuple[float, float] | None = None,
+    unreported: str | tuple[float, float] | None = None,
     as_reported: Sequence[str] | None = None,
     delay: ReportingDelay | str | None = None,
     imputations: int = 20,
@@ -100,18 +100,18 @@ def weigh(
         How far a day's number varies beyond Poisson: it then has variance ``m + dispersion m²``, so that several
         attacks on one day are not read as an escalation. Central 90 % interval of the dispersion (log-normal), or
         learned from the days before ``since``. For scenarios that state none themselves. Default: Poisson.
-    unreported : (low, high), optional
-        Share of all attacks that never enters the record, as a central 90 % interval, such as ``(0.1, 0.3)``. A rate
-        that was stated is then one of all attacks, and the record holds fewer; forecasts are of all attacks.
-        Indicators and thresholds remain in reported attacks, which is what one will see.
+    unreported : (low, high) or str, optional
+        Share of all attacks that never enters the record, as a central 90 % interval, such as ``(0.1, 0.3)`` or
+        ``"10-30 %"``. A rate that was stated is then one of all attacks, and the record holds fewer; forecasts are of
+        all attacks. Indicators and thresholds remain in reported attacks, which is what one will see.
     as_reported : sequence of str, optional
         Scenarios whose rates are of reported attacks, because they were learned from the record. Default: those
         that learned something from the past.
     delay : ReportingDelay, str or None
-        How long attacks take to be reported: ``"2-14 days"``, ``"learn"`` (from ``reported_at``), or what
-        ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their attacks
-        that is in the record by now: at the end of the data, or on the day of the last report where the record holds
-        later ones (``before`` cuts them off). Default: all are.
+        How long attacks take to be reported: ``"2-14 days"``, ``"up to 2 weeks"``, ``"learn"`` (from ``reported_at``),
+        or what ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their
+        attacks that is in the record by now: at the end of the data, or on the day of the last report where the record
+        holds later ones (``before`` cuts them off). Default: all are.
     imputations : int, default 20
         Draws of uncertain dates to average over, where there are any.
     rng : int, Generator or None
@@ -356,17 +356,18 @@ def _kinds_seen(record: Record) -> Floats | None:
     return None if record.by_kind is None else 1.0 + record.by_kind.sum(axis=1).mean(axis=0)
 
 
-def _unreported(share: tuple[float, float] | None) -> tuple[float, float] | None:
+def _unreported(share: str | tuple[float, float] | None) -> tuple[float, float] | None:
     if share is None:
         return None
     try:
-        low, high = (float(value) for value in share)
+        *ends, days = chance_interval(share) if isinstance(share, str) else (*share, None)
+        low, high = (float(value) for value in ends if days is None)
     except (TypeError, ValueError):
         low = high = np.nan
     if not 0 <= low < high < 1:
         raise ScenarioError(
             f"unreported is {share!r}; expected two shares from 0 up and below 1, the lower one first, such as "
-            "(0.1, 0.3)."
+            "(0.1, 0.3) or '10-30 %'."
         )
     return low, high
 
@@ -405,7 +406,7 @@ def _delay(
                 "incidents, or state the delay, such as '2-14 days'."
             )
         return reporting_delay(past)
-    return ReportingDelay.within(*duration_interval(delay))
+    return ReportingDelay.within(*length_interval(delay))
 
 
 def _curves(

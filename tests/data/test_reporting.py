@@ -101,6 +101,9 @@ def test_what_a_delay_says():
     assert delay.days_until(0.5) == 5
     assert list(delay.table.columns) == ["share", "low", "high"]
     assert "half of all attacks are reported within 5 days" in repr(delay)
+    alike = ReportingDelay.within(0, 14)
+    assert alike.share == pytest.approx(np.arange(1, 16) / 15)
+    assert "90 % within 13 days (up to 14 days, as stated)" in repr(alike)
     known = reporting_delay(reported(np.random.default_rng(1)))
     assert (np.diff(known.share) >= 0).all()
     assert known.share[-1] == 1
@@ -134,7 +137,7 @@ def test_one_old_report_does_not_hide_all_others():
     assert any("295 days" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("ends", [(0, 3), (5, 2), (2, 10_000), (float("nan"), 3)])
+@pytest.mark.parametrize("ends", [(-1, 3), (0, 0), (5, 2), (2, 10_000), (float("nan"), 3)])
 def test_delays_that_cannot_be(ends):
     with pytest.raises(OptionError, match="days"):
         ReportingDelay.within(*ends)

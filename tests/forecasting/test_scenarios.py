@@ -115,7 +115,7 @@ def test_onsets_in_every_form(onset, first, stop):
         {"rate_multiplier": (3, float("inf"))},
         {"rate_multiplier": (1, 2, 3)}, {"onset": ("2020-02-02", "2020-02-02")}, {"onset": "100D"},
         {"onset": "2020-01-01"},
-        {"onset": "soon"}, {"duration": "3 weeks"}, {"prob": 1.5}, {"prob": 0}, {"onset": 30},
+        {"onset": "soon"}, {"duration": "3 fortnights"}, {"prob": 1.5}, {"prob": 0}, {"onset": 30},
     ],
 )  # fmt: skip
 def test_escalations_that_cannot_be(options):

@@ -393,7 +393,7 @@ def test_phases_that_make_no_story_are_refused(phases, rest):
 @pytest.mark.parametrize(
     "options",
     [
-        {"rate": "lots"}, {"rate": 3}, {"onset": "soon"}, {"onset": ("2020-01-01",)}, {"duration": "3 weeks"},
+        {"rate": "lots"}, {"rate": 3}, {"onset": "soon"}, {"onset": ("2020-01-01",)}, {"duration": "3 fortnights"},
         {"duration": (6, 2)}, {"then": "stop"}, {"breakdown": "10-30 %"}, {"breakdown": (0.1, 1.5)},
         {"branching": (0.5, 1.0)}, {"branching": "30-60 % a week"}, {"lethality": "often"}, {"lethality": (0, 0.5)},
         {"kinds": {"rocket": 1}}, {"kinds": "guess"}, {"prob": 1.0}, {"rate": (0.2, 0.1)},

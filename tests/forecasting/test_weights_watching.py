@@ -377,6 +377,17 @@ def test_what_was_learned_from_the_record_is_taken_as_reported():
     )
 
 
+def test_shares_that_are_unreported_may_be_said_in_words():
+    past = attacks([5, 30, 62, 90])
+    said, given = (
+        weigh(past, [RARE, OFTEN], unreported=share, rng=1) for share in ("10-30 %", (0.1, 0.3))
+    )
+    pd.testing.assert_series_equal(said.log_evidence, given.log_evidence)
+    for wrong in ("10-30 % a month", "10-30", "often", (0.3, 0.1), (0.1,), 0.2):
+        with pytest.raises(ScenarioError, match=r"10-30 %"):
+            weigh(past, [RARE, OFTEN], unreported=wrong)
+
+
 def test_late_reports_make_the_last_days_count_in_part():
     past = attacks([5, 30, 62])
     delay = ReportingDelay.within(3, 20)
@@ -389,6 +400,12 @@ def test_late_reports_make_the_last_days_count_in_part():
         )
     said = weigh(past, [RARE, OFTEN], delay="3-20 days", rng=1)
     pd.testing.assert_series_equal(said.log_evidence, weights.log_evidence)
+    soon = weigh(past, [RARE, OFTEN], delay="up to 2 weeks", rng=1)
+    exposure[-14:] = np.arange(14, 0, -1) / 15  # each delay from 0 to 14 days alike
+    exposure[:-14] = 1.0
+    assert soon.log_evidence["rare"] == pytest.approx(
+        gamma_poisson(past.to_numpy(), exposure, RARE.rate), abs=1e-9
+    )
     plain = weigh(past, [RARE, OFTEN], rng=1)
     assert (
         weights.probabilities["often"] > plain.probabilities["often"]
