@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-import pandas as pd
-
 from tempo.data.rounding import interval, number
-from tempo.data.window import DAY, DateLike, as_date
-from tempo.errors import OptionError, ScenarioError
+from tempo.data.window import DateLike
+from tempo.errors import ScenarioError
 from tempo.forecasting.amounts import DAYS_PER
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, require_interval
+from tempo.forecasting.onsets import Onset, onset_words, said_onset
 from tempo.forecasting.said_rates import MULTIPLE_FORMS, multiple_interval, rate_interval
-from tempo.forecasting.spans import chance_interval, days_of, length_interval
+from tempo.forecasting.spans import chance_interval, length_interval
 
-__all__ = ["Breakdown", "Onset", "Phase", "said_length", "said_multiple", "said_rate"]
+__all__ = ["Breakdown", "Phase", "said_length", "said_multiple", "said_rate"]
 
-type Onset = tuple[pd.Timestamp, pd.Timestamp] | str | None
 type Rate = GammaRate | Multiple | Continued | Literal["past"] | None
 
 _FOLLOWS = ("return", "next", "end")
@@ -68,8 +65,8 @@ class Phase:
     rate : GammaRate, Multiple, Continued, "past" or None
         Attacks per day; "past": learned from the earlier days of the data that the scenario is told about.
     onset : (first, stop), str or None
-        It begins on a day of this half-open stretch, each day alike; "after" the phase before it; "now", or a number of
-        days before now ("30D"), until the scenario knows when that is. None: it is the first phase.
+        It begins on a day of this half-open stretch, each day alike; "after" the phase before it; "now", or days before
+        or after now ("30D", "in 14 to 42 days"), until the scenario knows when that is. None: it is the first phase.
     duration : Length or None
         How long it lasts; None: until a later phase begins.
     then : {"return", "next", "end"}
@@ -124,7 +121,9 @@ class Phase:
             "one every 2-3 months", "3-5 a week", "2-3 attacks a month"; "x3 to x8 of the last year", "half to a third"
             (of the first phase); "past": learned from the data; left out: as in the first phase.
         onset : str, date or (date, date), optional
-            "now", a date, "30D" (within the last 30 days), a half-open stretch of days, or "after" the phase before it.
+            "now", a date, a month ("2020-03": on a day of it), two dates (of a pair the second is excluded; in words,
+            "2020-03-01 to 2020-03-12", both are included), "30D" (within the last 30 days), "6-10 weeks ago", "in 2-6
+            weeks", or "after" the phase before it.
         duration : str or (low, high) in days, optional
             "2-6 weeks", "3 weeks" (give or take a quarter), "about 3 weeks" (half), "at least a month", "up to 2
             weeks". Left out: it lasts.
@@ -161,7 +160,7 @@ class Phase:
         return cls(
             name=str(name),
             rate=said_rate(rate, prob),
-            onset=None if onset is None else _said_onset(onset),
+            onset=None if onset is None else said_onset(onset),
             duration=None if duration is None else said_length(duration, prob),
             then=then,
             breakdown=None if breakdown is None else _said_breakdown(breakdown, prob),
@@ -173,17 +172,7 @@ class Phase:
     @property
     def when(self) -> str:
         """Its onset in words; empty for the first phase."""
-        if self.onset is None:
-            return ""
-        if isinstance(self.onset, str):
-            if self.onset in {"now", "after"}:
-                return "from now" if self.onset == "now" else "afterwards"
-            return f"from a day of the last {days_of(self.onset)} days"
-        first, stop = self.onset
-        last = stop - DAY
-        if last == first:
-            return f"from {first:%Y-%m-%d}"
-        return f"from a day between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
+        return onset_words(self.onset)
 
     @property
     def words(self) -> str:
@@ -261,27 +250,6 @@ def _kinds(kinds: Kinds | Literal["past"] | None) -> Kinds | Literal["past"] | N
     if kinds is None or kinds == "past" or isinstance(kinds, Kinds):
         return kinds
     raise ScenarioError(f"kinds are {kinds!r}; expected a share for each kind, or 'past'.")
-
-
-def _said_onset(onset: str | DateLike | tuple[DateLike, DateLike]) -> Onset:
-    if isinstance(onset, tuple | list):
-        if len(onset) != 2:
-            raise ScenarioError(f"the onset is {onset!r}; expected a date, or two dates.")
-        first, stop = as_date(onset[0], "the onset"), as_date(onset[1], "the end of the onset")
-        if stop <= first:
-            raise ScenarioError(
-                f"the onset lies in [{first:%Y-%m-%d}, {stop:%Y-%m-%d}), which is empty. The end is exclusive."
-            )
-        return first, stop
-    if isinstance(onset, str) and onset.strip().lower() in {"now", "after"}:
-        return onset.strip().lower()
-    if isinstance(onset, str | dt.timedelta):
-        try:
-            return f"{days_of(onset, 'onset')}D"
-        except OptionError:  # not a duration, so a date
-            pass
-    day = as_date(onset, "the onset")
-    return day, day + DAY
 
 
 def said_length(duration: str | tuple[float, float], prob: float) -> Length:

@@ -8,15 +8,14 @@ import pandas as pd
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
-from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, Spread
 from tempo.forecasting.learning import learned_kinds, learned_lethality, learned_rate
+from tempo.forecasting.onsets import begun
 from tempo.forecasting.phases import Phase
-from tempo.forecasting.spans import days_of
 
 __all__ = ["check_story", "learns", "resolved", "unlearned"]
 
@@ -128,7 +127,7 @@ def resolved(
         return phases, max(fits, default=None)
     series = daily_series(past, 20, 0)
     end = series[0].end
-    told = [replace(phase, onset=_begun(phase, end)) for phase in phases]
+    told = [replace(phase, onset=begun(phase.onset, end)) for phase in phases]
     if not learning:
         return tuple(told), max(fits, default=None)
     if until is None:
@@ -145,15 +144,6 @@ def resolved(
             lethality = learned_lethality(_incidents(past, "lethality"), until)
         told[i] = replace(phase, rate=rate, kinds=kinds, lethality=lethality)
     return tuple(told), max([until, *fits])
-
-
-def _begun(phase: Phase, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp] | str | None:
-    onset = phase.onset
-    if not isinstance(onset, str) or onset == "after":
-        return onset
-    if onset == "now":
-        return end, end + DAY
-    return end - days_of(onset, "onset") * DAY, end
 
 
 def _incidents(past: Past, what: str) -> Incidents:
