@@ -304,6 +304,28 @@ class Length:
             return np.asarray(self.high * level)
         return lognormal(level, self.low, self.high, self.prob)
 
+    def whole_days(self, level: Floats) -> Floats:
+        """Give quantiles of how many days a phase lasts.
+
+        Parameters
+        ----------
+        level : ndarray
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray
+            Rounded, at least 1; of a length without a shortest, each whole number from 1 alike.
+
+        Examples
+        --------
+        >>> Length(1, 2).whole_days(np.array([0.05, 0.5, 0.95])).tolist()
+        [1.0, 1.0, 2.0]
+        """
+        days = self.quantile(level)
+        whole = np.ceil(days) if self.low == 0 else np.round(days)
+        return np.asarray(np.maximum(whole, 1.0))
+
     @property
     def words(self) -> str:
         """The length in words."""

@@ -202,7 +202,7 @@ def _holding(
             begins = ends
         lasts = np.full(shape[0], np.inf)
         if phase.duration is not None:
-            lasts = phase.duration.quantile(level(i, "duration"))
+            lasts = phase.duration.whole_days(level(i, "duration"))
         if phase.breakdown is not None:
             chance = phase.breakdown.chance.quantile(level(i, "breakdown chance"))
             broken = np.log1p(-level(i, "breakdown time")) / np.log1p(-chance)

@@ -17,7 +17,7 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import Window
 from tempo.errors import ScenarioError, TempoError
 from tempo.forecasting.killed import Killed
-from tempo.forecasting.laws import Chance, Kinds, Length, Multiple
+from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.scenarios import Scenario
 
@@ -36,6 +36,11 @@ def between(rng, low, high, prob=0.9):
     """One draw of a log-normal number from its central interval."""
     sd = math.log(high / low) / (2 * stats.norm.ppf((1 + prob) / 2))
     return math.exp(rng.normal((math.log(low) + math.log(high)) / 2, sd))
+
+
+def lasting(rng, low, high):
+    """The same in whole days."""
+    return max(round(between(rng, low, high)), 1)
 
 
 def chance(rng, low, high):
@@ -59,7 +64,7 @@ def naive_escalation(rng):
         earlier(rng, "2020-03-11"),
         pd.Timestamp("2020-03-11") + pd.Timedelta(days=int(rng.integers(30))),
     )
-    factor, lasts = between(rng, 3, 8), between(rng, 14, 42)
+    factor, lasts = between(rng, 3, 8), lasting(rng, 14, 42)
     return by_day(lambda d: base * factor if 0 <= (d - onset).days < lasts else base)
 
 
@@ -68,7 +73,7 @@ def naive_surge(rng):
         earlier(rng, "2020-03-11"),
         pd.Timestamp("2020-03-11") + pd.Timedelta(days=int(rng.integers(30))),
     )
-    factor, lasts, settled = between(rng, 2, 5), between(rng, 14, 42), between(rng, 0.5, 1.5)
+    factor, lasts, settled = between(rng, 2, 5), lasting(rng, 14, 42), between(rng, 0.5, 1.5)
 
     def rule(day):
         since = (day - onset).days
@@ -79,7 +84,7 @@ def naive_surge(rng):
 
 def naive_ceasefire(rng):
     base, falls, p = earlier(rng, "2020-04-10"), between(rng, 0.1, 0.5), chance(rng, 0.1, 0.3)
-    agreed = between(rng, 60, 90)
+    agreed = lasting(rng, 60, 90)
     hazard = -math.log(1 - p) / (365.25 / 12)
     holds = min(agreed, rng.exponential(1 / hazard))
     return by_day(lambda d: base * falls if 0 <= (d - END).days < holds else base)
@@ -92,7 +97,7 @@ def naive_campaign(rng):
     assert low < high
     lull = rng.gamma(LULL.shape, 1 / LULL.rate_days)
     busy = rng.gamma(BUSY.shape, 1 / BUSY.rate_days)
-    lasts = 30 / (1 - rng.random())
+    lasts = round(30 / (1 - rng.random()))
     first = pd.Timestamp("2020-04-01")
     return by_day(lambda d: lull if d < first else busy if (d - first).days < lasts else 0.0)
 
@@ -127,6 +132,44 @@ def test_builders_say_what_a_naive_story_says(name):
         assert told[:, k].mean() == pytest.approx(slow[:, k].mean(), abs=4.5 * error), DAYS[k]
     total = told.sum(axis=1), slow.sum(axis=1)
     assert stats.ks_2samp(*total).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("said", "mean"),
+    [
+        ("1-2 days", None), ("2-4 days", None), ("1-6 days", None), ("2-6 weeks", None), ("a month", None),
+        ("up to 14 days", 7.5), ("up to 1 day", 1.0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("then", ["return", "next"])
+def test_lengths_in_whole_days_are_as_long_as_was_said(said, mean, then):
+    """The mean of the log-normal law; of "up to 14 days", that of 1 to 14 days alike."""
+    phases = [
+        Phase("calm", GammaRate(1.0, 1e3, "w")),
+        Phase.of("busy", (100, 200), onset=("2020-01-01", "2020-01-11"), duration=said, then=then),
+        Phase.of("after", (1, 2), onset="after"),
+    ]
+    scenario = Scenario.of_phases("s", phases[: 2 if then == "return" else 3])
+    days = pd.date_range("2020-01-01", periods=300)
+    busy = scenario.rates(scenario.draw(16384, np.random.default_rng(1)), days) > 20
+    lasted = busy.sum(axis=1)
+    assert lasted.min() >= 1
+    assert (np.abs(np.diff(busy.astype(int), axis=1)).sum(axis=1) <= 2).all()  # one stretch
+    if mean is None:
+        law = phases[1].duration
+        sd = math.log(law.high / law.low) / (2 * stats.norm.ppf(0.95))
+        centre = math.sqrt(law.low * law.high)
+        mean = centre * math.exp(sd**2 / 2)
+        least = stats.norm.cdf(
+            math.log(0.5 / centre) / sd
+        )  # of less than half a day, one day is made
+        assert lasted.mean() == pytest.approx(mean, abs=0.06 + least)
+        shares = np.bincount(lasted, minlength=10)[1:5] / len(lasted)
+        ends = stats.norm.cdf(np.log(np.arange(0.5, 5) / centre) / sd)
+        ends[0] = 0.0
+        assert shares == pytest.approx(np.diff(ends), abs=0.005)
+    else:
+        assert lasted.mean() == pytest.approx(mean, abs=0.02)
 
 
 def test_a_spiral_is_a_tree_of_attacks():

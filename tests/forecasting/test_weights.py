@@ -58,7 +58,7 @@ def escalated(values, exposure, days, scenario, nodes=60):
         law = stats.lognorm(
             (b - a) / (2 * stats.norm.ppf((1 + phase.rate.prob) / 2)), scale=np.exp((a + b) / 2)
         )
-        lengths = [(k, law.cdf(k) - law.cdf(k - 1)) for k in range(1, 80)]
+        lengths = [(k, law.cdf(k + 0.5) - (k > 1) * law.cdf(k - 0.5)) for k in range(1, 80)]
     terms = []
     for onset, (node, weight), (length, share) in itertools.product(
         onsets, zip(z, weights, strict=True), lengths
