@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tempo.data.rounding import interval, number, percent, plural
+from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import OptionError, StationarityWarning
 from tempo.forecasting.intervention_paths import CAP, Change, futures_of
@@ -104,13 +104,9 @@ class Intervention:
         Returns
         -------
         str
-            Three sentences.
+            Three sentences: both forecasts and the probability of any attack, the difference, and what it does not say.
         """
         table = self.table(prob)
-        said = {
-            name: f"{interval(row['low'], row['high'])} (median {number(row['median'])})"
-            for name, row in table.iterrows()
-        }
         changes = [
             _words(what, factor)
             for what, factor in (
@@ -120,18 +116,21 @@ class Intervention:
             if factor != 1
         ]
         when = f" from {self.start:%Y-%m-%d} on" if self.start > self.as_fitted.start else ""
-        noun = plural(self.as_fitted.label)
-        gap = table.loc["difference"]
-        apart = {
-            name: f"{number(abs(gap[name]))} {'fewer' if gap[name] < 0 else 'more'}"
-            for name in ("low", "median", "high")
-        }
+        noun, days = plural(self.as_fitted.label), counted(self.as_fitted.horizon_days, "days")
+        rows = {name: [float(value) for value in row] for name, row in table.iterrows()}
+        mean, median, low, high = rows["difference"]
+        some, before = (
+            percent(float((outlook.totals() > 0).mean()))
+            for outlook in (self.changed, self.as_fitted)
+        )
+        sure = percent(prob)
+        expected, instead = _expected(rows["changed"], noun, sure), _expected(rows["as fitted"])
         return (
-            f"If {' and '.join(changes)}{when}, the model expects {said['changed']} {noun} in the "
-            f"{self.as_fitted.horizon_days} days from {self.as_fitted.start:%Y-%m-%d}, instead of {said['as fitted']}: "
-            f"{apart['median']}, with {apart['low']} to {apart['high']} as the {percent(prob)} interval of the "
-            "difference. This is what the fitted model implies; it does not say that anything done would change the "
-            "baseline or the branching ratio so, nor that the rest would stay as it is."
+            f"If {' and '.join(changes)}{when}, the model expects {expected} in the {days} from "
+            f"{self.as_fitted.start:%Y-%m-%d}, instead of {instead}; the probability of at least one is "
+            f"{some}, instead of {before}. With the same random numbers in both, "
+            f"{apart(mean, median, low, high, sure)}. This is what the fitted model implies; it does not say that "
+            "anything done would change the baseline or the branching ratio so, nor that the rest would stay as it is."
         )
 
     def __repr__(self) -> str:
@@ -264,6 +263,60 @@ def intervene(
         source.record,
         tuple(notes),
     )
+
+
+def apart(mean: float, median: float, low: float, high: float, prob: str) -> str:
+    """Say how far two numbers of attacks lie apart, where none is the usual difference of few.
+
+    Parameters
+    ----------
+    mean, median, low, high : float
+        Of the difference; below 0 means fewer.
+    prob : str
+        Content of the interval.
+
+    Returns
+    -------
+    str
+            A clause without a noun.
+
+    Examples
+    --------
+    >>> apart(-0.4, 0, -2, 0, "90 %")
+    'there are 0.4 fewer on average; the middle future has no difference, and 90 % of futures between 2 fewer and none'
+    >>> apart(-3.1, -3, -5, -1, "90 %")
+    'there are 3.1 fewer on average; the middle future has 3 fewer, and 90 % of futures between 1 and 5 fewer'
+    """
+    on_average = (
+        f"there are {_more(mean)} on average" if mean else "there is no difference on average"
+    )
+    if low == high:
+        return f"{on_average}; {prob} of futures have {_more(low) or 'no difference'}"
+    ends = f"{_more(low) or 'none'} and {_more(high) or 'none'}"
+    if low * high > 0:
+        near, far = sorted((abs(low), abs(high)))
+        ends = f"{number(near)} and {_more(low if abs(low) == far else high)}"
+    middle = _more(median) or "no difference"
+    return f"{on_average}; the middle future has {middle}, and {prob} of futures between {ends}"
+
+
+def _more(value: float) -> str:
+    if value == 0:
+        return ""
+    return f"{number(abs(value))} {'fewer' if value < 0 else 'more'}"
+
+
+def _expected(row: list[float], noun: str = "", prob: str = "") -> str:
+    """Give an interval and a median, or the one number that nearly every future has."""
+    _, middle, low, high = row
+    median = number(middle)
+    if low == high:
+        if noun:
+            return f"{number(low) if low else 'no'} {plural(noun, one=low == 1)}"
+        return number(low) if low else "none"
+    if not noun:
+        return f"{interval(low, high)} (median {median})"
+    return f"{interval(low, high)} {noun} ({prob} interval; median {median})"
 
 
 def _words(what: str, factor: float) -> str:

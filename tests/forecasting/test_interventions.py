@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import tempo
 from tempo.errors import OptionError, StationarityWarning
 from tempo.forecasting.intervention_kernels import count_at, decaying_counts, lagged_counts
 from tempo.forecasting.intervention_paths import Change, _thinned
+from tempo.forecasting.interventions import apart
 from tempo.models.hawkes_simulation import by_clusters, discrete_counts
 
 DRAWS = 10_000
@@ -281,6 +283,61 @@ def test_weekly_bins_start_at_a_bin() -> None:
     )
     assert found.start == end + pd.Timedelta("7D")
     assert any("3 days into a bin" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        ((0.0, 0, 0, 0), "there is no difference on average; 90 % of futures have no difference"),
+        ((-0.02, 0, 0, 0), "there are 0.02 fewer on average; 90 % of futures have no difference"),
+        ((-0.4, 0, -2, 0), "has no difference, and 90 % of futures between 2 fewer and none"),
+        ((1.3, 1, 0, 5), "the middle future has 1 more, and 90 % of futures between none and 5 more"),
+        ((0.1, 0, -1, 2), "has no difference, and 90 % of futures between 1 fewer and 2 more"),
+        ((-3.0, -3, -5, -1), "the middle future has 3 fewer, and 90 % of futures between 1 and 5 fewer"),
+        ((12.0, 11, 3, 25), "the middle future has 11 more, and 90 % of futures between 3 and 25 more"),
+        ((-1.0, -1, -1, -1), "1 fewer on average; 90 % of futures have 1 fewer"),
+    ],
+)  # fmt: skip
+def test_differences_in_words(gap, said) -> None:
+    assert apart(*gap, "90 %").endswith(said)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=12))
+def test_no_difference_is_ever_nothing_more(values) -> None:
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95], method="inverted_cdf")
+    said = apart(float(np.mean(values)), median, low, high, "90 %")
+    assert not re.search(r"(?<![\d.])0 (?:more|fewer)|none and none|nan|-", said)
+    assert ("fewer" in said) == (low < 0 or np.mean(values) < 0)
+    assert ("more" in said) == (high > 0 or np.mean(values) > 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "others"),
+    [
+        ([0, 0, 0, 0], [0, 0, 0, 0], "no heavy strikes in the 2 days", "none; the probability of at least one is"),
+        (
+            [0, 0, 1, 2], [0, 0, 0, 1], "0 to 1 heavy strikes (90 % interval; median 0)",
+            "0 to 2 (median 0); the probability of at least one is 25 %, instead of 50 %",
+        ),
+        ([1, 1, 1, 1], [1, 1, 1, 1], "1 heavy strike in the 2 days", "1; the probability of at least one is over 99 %"),
+    ],
+)  # fmt: skip
+def test_the_sentence_counts_as_one_speaks(before, after, expected, others) -> None:
+    found = tempo.intervene(
+        tempo.ConstantRate().fit(series(), rng=1), "2D", baseline=0.5, draws=4, rng=1
+    )
+
+    def held(outlook, totals):
+        counts = outlook.counts.copy(data=np.stack([totals, np.zeros(4, dtype=int)], axis=1))
+        return dataclasses.replace(outlook, counts=counts, label="heavy strike")
+
+    made = dataclasses.replace(
+        found, as_fitted=held(found.as_fitted, before), changed=held(found.changed, after)
+    )
+    said = made.describe()
+    assert f"the model expects {expected}" in said
+    assert f"instead of {others}" in said
+    assert not re.search(r"\b0 (?:more|fewer)|0 to 0|median 0\) heavy", said)
 
 
 def test_the_sentence_claims_no_cause() -> None:
