@@ -49,6 +49,14 @@ class Told(Protocol):
     def starts(self) -> pd.Timestamp:
         """First day of a preview."""
 
+    @property
+    def since(self) -> pd.Timestamp | None:
+        """First day that may judge it; None where it has no dates."""
+
+    @property
+    def as_of(self) -> pd.Timestamp | None:
+        """First day after the data that it was told about."""
+
     def draw(self, draws: int, rng: np.random.Generator) -> Floats:
         """Draw levels."""
 
@@ -76,6 +84,8 @@ class Preview:
         Attacks that killed anyone; None where lethality is no part of the story.
     deaths : ndarray of int, shape (draws, days), or None
         Deaths; None where they are no part of the story.
+    named_start : bool
+        Whether sentences name the first day: where the story has dates, and it is not the end of the data.
 
     Examples
     --------
@@ -91,6 +101,7 @@ class Preview:
     counts: Ints
     lethal: Ints | None = None
     deaths: Ints | None = None
+    named_start: bool = False
 
     def table(self, within: Sequence[str] | None = None, prob: float = 0.9) -> pd.DataFrame:
         """Tabulate the numbers of attacks and deaths within some times.
@@ -182,7 +193,7 @@ class Preview:
         def span(what: str) -> str:
             return interval(row[f"{what}_low"], row[f"{what}_high"], digits=12)
 
-        held = f"{counted(n, 'day')} {'holds' if n == 1 else 'hold'}"
+        held = stretch_words(n, self.days[0] if self.named_start else None)
         text = f"Under {self.name!r}, {held} {span('attacks')} {plural(label)}"
         if self.deaths is not None:
             text += f" and {span('deaths')} deaths"
@@ -191,7 +202,53 @@ class Preview:
         return f"{text} ({percent(prob)} interval{'s' if self.lethal is not None else ''})."
 
     def __repr__(self) -> str:
-        return f"Preview from {self.days[0]:%Y-%m-%d}: {self.sentence()}"
+        since = "" if self.named_start else f" from {self.days[0]:%Y-%m-%d}"
+        return f"Preview{since}: {self.sentence()}"
+
+
+def names_start(scenario: Told, start: pd.Timestamp | None = None) -> bool:
+    """Tell whether the first day of a preview has to be named, because nobody would guess it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The story.
+    start : pandas.Timestamp, optional
+        Where somebody chose the first day.
+
+    Returns
+    -------
+    bool
+        False at the end of the data, and for a story without dates, which is the same from any day on.
+    """
+    first = scenario.starts if start is None else start
+    return first != scenario.as_of and (start is not None or scenario.since is not None)
+
+
+def stretch_words(days: int, start: pd.Timestamp | None = None) -> str:
+    """Give the beginning of a sentence on what some days hold.
+
+    Parameters
+    ----------
+    days : int
+        How many.
+    start : pandas.Timestamp, optional
+        The first of them, where it is to be named.
+
+    Returns
+    -------
+    str
+        Subject and verb.
+
+    Examples
+    --------
+    >>> stretch_words(90), stretch_words(1), stretch_words(90, pd.Timestamp("2020-07-30"))
+    ('90 days hold', '1 day holds', 'the 90 days from 2020-07-30 hold')
+    """
+    if start is not None and days == 1:
+        return f"{start:%Y-%m-%d} holds"
+    named = counted(days, "day") if start is None else f"the {days} days from {start:%Y-%m-%d}"
+    return f"{named} {'holds' if days == 1 else 'hold'}"
 
 
 def previewed(
@@ -224,7 +281,8 @@ def previewed(
     """
     check_draws(draws)
     generator = resolve(rng).generator
-    first = scenario.starts if start is None else as_date(start, "start")
+    chosen = None if start is None else as_date(start, "start")
+    first = scenario.starts if chosen is None else chosen
     days = pd.date_range(first, periods=days_of(horizon), freq="1D", unit="us")
     levels = scenario.draw(draws, generator)
     story = scenario.story(levels, days)
@@ -243,7 +301,8 @@ def previewed(
         np.add.at(killed, cells, toll)
         deaths = killed.reshape(lethal.shape)
     words = "; ".join(phase.words for phase in scenario.phases)
-    return Preview(scenario.name, words, days, rates, counts, lethal, deaths)
+    named = names_start(scenario, chosen)
+    return Preview(scenario.name, words, days, rates, counts, lethal, deaths, named)
 
 
 def simulate_story(story: Story, excited: Floats, rng: np.random.Generator) -> tuple[Floats, Ints]:

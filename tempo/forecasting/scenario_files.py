@@ -7,7 +7,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +34,7 @@ _LAWS = {
     for law in (GammaRate, Multiple, Length, Chance, Kinds, Spread, Breakdown, Killed)
 }
 _BUILDERS = ("every", "escalation", "surge_and_return", "ceasefire", "retaliation_spiral")
-_STORY = ("name", "phases", "learned_until", "half_life", "dispersion", "deaths", "prob")
+_STORY = ("name", "phases", "learned_until", "half_life", "dispersion", "deaths", "prob", "as_of")
 _PHASE = (
     "name",
     "rate",
@@ -72,8 +72,9 @@ def to_plain(scenario: Scenario) -> Plain:
         "name": scenario.name,
         "phases": [_plain_phase(phase) for phase in scenario.phases],
     }
-    if scenario.learned_until is not None:
-        plain["learned_until"] = f"{scenario.learned_until:%Y-%m-%d}"
+    for what in ("learned_until", "as_of"):
+        if getattr(scenario, what) is not None:
+            plain[what] = f"{getattr(scenario, what):%Y-%m-%d}"
     for what in ("half_life", "dispersion", "deaths"):
         if getattr(scenario, what) is not None:
             plain[what] = _plain_law(getattr(scenario, what))
@@ -131,14 +132,17 @@ def from_plain(plain: Mapping[str, Any], past: Past | None = None) -> Scenario:
         for what in ("half_life", "dispersion", "deaths")
         if what in plain
     }
+    end = as_date(plain["as_of"], "as_of") if "as_of" in plain else None
     if "learned_until" not in plain:
-        return Scenario.of_phases(name, phases, past, prob=float(plain.get("prob", 0.9)), **rest)
+        made = Scenario.of_phases(name, phases, past, prob=float(plain.get("prob", 0.9)), **rest)
+        return made if end is None else replace(made, as_of=end)
     if not all(isinstance(value, Length | Spread | Killed) for value in rest.values()):
         raise ScenarioError(
             f"the scenario {name!r} has learned_until, as a saved one, and {', '.join(rest)} in words. Leave "
             "learned_until out, so that it learns again."
         )
-    return Scenario(name, tuple(phases), as_date(plain["learned_until"], "learned_until"), **rest)
+    until = as_date(plain["learned_until"], "learned_until")
+    return Scenario(name, tuple(phases), until, **rest, as_of=end)
 
 
 def read_scenarios(

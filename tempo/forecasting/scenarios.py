@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from tempo.data.counts import Counts
+from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import interval, percent
 from tempo.data.window import DateLike, as_date
@@ -27,7 +27,7 @@ from tempo.forecasting.continuations import Continued, continued
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.laws import GammaRate, Kinds, Length, Multiple, Spread, require_interval
 from tempo.forecasting.phases import Phase, said_length, said_multiple, said_rate
-from tempo.forecasting.previews import Preview, previewed
+from tempo.forecasting.previews import Preview, names_start, previewed, stretch_words
 from tempo.forecasting.resolving import check_story, learns, resolved, unlearned
 from tempo.forecasting.spans import days_of
 from tempo.forecasting.stories import Story
@@ -64,6 +64,9 @@ class Scenario:
         Overdispersion of a day's number; None: Poisson.
     deaths : Killed or None
         How many a lethal attack kills; None where deaths are no part of the story.
+    as_of : pandas.Timestamp or None
+        First day after the data that it was told about; None where there were none. Sentences name the first day of a
+        preview that begins on another; it is no part of the story.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Scenario:
     half_life: Length | None = None
     dispersion: Spread | None = None
     deaths: Killed | None = None
+    as_of: pd.Timestamp | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", tuple(self.phases))
@@ -370,7 +374,8 @@ class Scenario:
         >>> goes_on.since.date().isoformat()
         '2020-02-11'
         """
-        return cls(name, (Phase("as fitted", continued(fit, rng)),), learned_until=fit.counts.end)
+        phases = (Phase("as fitted", continued(fit, rng)),)
+        return cls(name, phases, learned_until=fit.counts.end, as_of=fit.counts.end)
 
     @classmethod
     def of_phases(
@@ -438,7 +443,7 @@ class Scenario:
             dispersion = Spread(*require_interval(dispersion, "dispersion"), prob)
         if deaths is not None and not isinstance(deaths, Killed):
             deaths = Killed.within(deaths, prob=prob)
-        return cls(name, told, until, half_life, dispersion, deaths)
+        return cls(name, told, until, half_life, dispersion, deaths, _end_of(past))
 
     # -- what it says --------------------------------------------------------------------------------------------
 
@@ -579,7 +584,7 @@ class Scenario:
         phases, learned = resolved(
             self.name, tuple(unlearned(phase) for phase in self.phases), past, day
         )
-        return replace(self, phases=phases, learned_until=learned)
+        return replace(self, phases=phases, learned_until=learned, as_of=_end_of(past))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the scenario as plain dictionaries, lists, numbers and strings, with everything that it learned.
@@ -644,7 +649,8 @@ class Scenario:
             Length of the stretch.
         start : date-like, optional
             Its first day. Left out: the day on which the first change of the story is certain to have come, or the end
-            of the data of a continuation.
+            of the data of a continuation. Sentences name it unless it is the end of the data; to compare stories, give
+            them the same.
         draws : int, default 4096
             Futures.
         rng : int, Generator or None, default 0
@@ -663,16 +669,25 @@ class Scenario:
         return previewed(self, horizon, start, draws, rng)
 
     def prior_predictive(
-        self, horizon: str = "90D", *, prob: float = 0.9, draws: int = 4096, rng: RNGLike = 0
+        self,
+        horizon: str = "90D",
+        *,
+        start: DateLike | None = None,
+        prob: float = 0.9,
+        draws: int = 4096,
+        rng: RNGLike = 0,
     ) -> tuple[int, int]:
         """Give the interval of attacks that the story expects in a stretch of days, before seeing any data.
 
-        The stretch begins when the first change of the story is certain to have come.
+        Intervals of several stories compare only if their stretches begin on the same day: give them the same
+        ``start``.
 
         Parameters
         ----------
         horizon : str, default "90D"
             Length of the stretch.
+        start : date-like, optional
+            Its first day. Left out: the day on which the first change of the story is certain to have come.
         prob : float, default 0.9
             Probability of the interval.
         draws : int, default 4096
@@ -694,11 +709,12 @@ class Scenario:
         plain = self.dispersion is None and all(phase.branching is None for phase in self.phases)
         if plain and not isinstance(self.rate, Continued):  # the sum is Poisson, and needs no days
             generator = resolve(rng).generator
-            days = pd.date_range(self.starts, periods=days_of(horizon), freq="1D", unit="us")
+            first = self.starts if start is None else as_date(start, "start")
+            days = pd.date_range(first, periods=days_of(horizon), freq="1D", unit="us")
             mean = self.rates(self.draw(draws, generator), days).sum(axis=1)
             totals = generator.poisson(np.repeat(mean, 8))
         else:
-            totals = self.preview(horizon, draws=draws, rng=rng).counts.sum(axis=1)
+            totals = self.preview(horizon, start=start, draws=draws, rng=rng).counts.sum(axis=1)
         low, high = np.quantile(totals, levels, method="inverted_cdf")
         return int(low), int(high)
 
@@ -736,7 +752,14 @@ class Scenario:
 
     def __repr__(self) -> str:
         low, high = self.prior_predictive()
+        held = stretch_words(90, self.starts if names_start(self) else None)
         return (
-            f"Scenario {self.name!r}: {self.describe()}; 90 days hold {interval(low, high)} attacks "
+            f"Scenario {self.name!r}: {self.describe()}; {held} {interval(low, high)} attacks "
             f"({percent(0.9)} interval)"
         )
+
+
+def _end_of(past: Past | None) -> pd.Timestamp | None:
+    if past is None:
+        return None
+    return past.window.end if isinstance(past, Incidents) else as_counts(past).end

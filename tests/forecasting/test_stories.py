@@ -172,6 +172,45 @@ def test_lengths_in_whole_days_are_as_long_as_was_said(said, mean, then):
         assert lasted.mean() == pytest.approx(mean, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "first"),
+    [
+        (Scenario.every("3-5 a week", name="steady"), None),
+        (Scenario.escalation(PAST, onset="30D"), None),
+        (Scenario.escalation(PAST, onset=("2020-04-01", END)), None),
+        (Scenario.escalation(PAST, onset=("2020-05-01", "2020-07-30")), "2020-07-30"),
+        (Scenario.escalation(PAST, onset="in 2-6 weeks"), "2020-05-23"),
+        (Scenario.escalation(PAST, onset="2020-03-01"), "2020-03-02"),
+        (CAMPAIGN, "2020-04-02"),
+    ],
+)  # fmt: skip
+def test_sentences_name_the_first_day_unless_it_is_the_end_of_the_data(scenario, first, tmp_path):
+    held = "90 days hold" if first is None else f"the 90 days from {first} hold"
+    preview = scenario.preview(draws=64)
+    assert preview.sentence().startswith(f"Under {scenario.name!r}, {held} ")
+    assert f"; {held} " in repr(scenario)
+    assert repr(preview).count(f"from {preview.days[0]:%Y-%m-%d}") == 1
+    [again], _ = tempo.read_scenarios(tempo.write_scenarios(tmp_path / "one.json", [scenario]))
+    assert repr(again) == repr(scenario)
+    if len(scenario.phases) > 1:
+        chosen = scenario.preview("1D", start="2020-03-20", draws=64)
+        assert ", 2020-03-20 holds " in chosen.sentence()
+        now = scenario.preview(start=END, draws=64).sentence()
+        assert ("the 90 days from 2020-04-10" in now) == (scenario is CAMPAIGN)
+
+
+def test_stories_compare_from_the_same_day():
+    """Before a change that lies ahead has come, a story is its first phase."""
+    later = Scenario.escalation(PAST, (50, 100), onset=("2020-08-01", "2020-09-01"))
+    steady = Scenario("earlier", later.phases[:1])
+    assert later.prior_predictive("90D", start=END) == steady.prior_predictive("90D", start=END)
+    assert later.prior_predictive("90D")[0] > 10 * steady.prior_predictive("90D")[1]
+    spiral = Scenario.retaliation_spiral(PAST, onset="2020-04-09")
+    totals = spiral.preview(start="2020-06-01", rng=3).counts.sum(axis=1)
+    ends = np.quantile(totals, [0.05, 0.95], method="inverted_cdf")
+    assert spiral.prior_predictive("90D", start="2020-06-01", rng=3) == tuple(ends)
+
+
 def test_a_spiral_is_a_tree_of_attacks():
     """Immigrants at the earlier rate; each attack has a Poisson number of offspring at geometric distances."""
     scenario = Scenario.retaliation_spiral(PAST, (0.4, 0.7), (3, 14), onset="2020-04-09")
