@@ -16,6 +16,7 @@ from tempo.briefing.wording import term
 from tempo.data.rounding import interval, number, percent
 from tempo.data.window import DAY
 from tempo.errors import ScenarioError
+from tempo.forecasting.scenarios import Scenario
 
 __all__ = ["scenario_sections"]
 
@@ -56,7 +57,7 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
         (
             scenario.name,
             spelled_dates(scenario.describe()),
-            interval(*scenario.prior_predictive(f"{days}D", prob=analysis.prob)),
+            interval(*_expected(scenario, analysis)),
             percent(float(weights.prior[scenario.name])),
             number(float(weights.log_evidence[scenario.name]), 3).replace("-", "−"),
             percent(float(weights.probabilities[scenario.name])),
@@ -87,6 +88,12 @@ def _alternatives(analysis: Analysis, charts: Mapping[str, Chart]) -> tuple[Part
     if robust:
         parts.append(robust)
     return tuple(parts)
+
+
+def _expected(scenario: Scenario, analysis: Analysis) -> tuple[int, int]:
+    """Give what a scenario expects of the longest horizon, all of them from the same day."""
+    days = analysis.horizons[-1]
+    return scenario.prior_predictive(f"{days}D", prob=analysis.prob, start=analysis.as_of)
 
 
 def _judged(analysis: Analysis) -> str:
