@@ -182,7 +182,7 @@ class Phase:
         if isinstance(self.onset, str):
             if self.onset in {"now", "after"}:
                 return "from now" if self.onset == "now" else "afterwards"
-            return f"from a day of the last {days_of(self.onset)} days"
+            return f"from a day of the last {days_of(self.onset, longest=None)} days"
         first, stop = self.onset
         last = stop - DAY
         if last == first:
@@ -281,7 +281,7 @@ def _said_onset(onset: str | DateLike | tuple[DateLike, DateLike]) -> Onset:
         return onset.strip().lower()
     if isinstance(onset, str | dt.timedelta):
         try:
-            return f"{days_of(onset, 'onset')}D"
+            return f"{days_of(onset, 'onset', longest=None)}D"
         except OptionError:  # not a duration, so a date
             pass
     day = as_date(onset, "the onset")

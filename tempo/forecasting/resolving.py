@@ -153,7 +153,7 @@ def _begun(phase: Phase, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]
         return onset
     if onset == "now":
         return end, end + DAY
-    return end - days_of(onset, "onset") * DAY, end
+    return end - days_of(onset, "onset", longest=None) * DAY, end
 
 
 def _incidents(past: Past, what: str) -> Incidents:

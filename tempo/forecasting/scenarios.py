@@ -29,7 +29,7 @@ from tempo.forecasting.laws import GammaRate, Kinds, Length, Multiple, Spread, r
 from tempo.forecasting.phases import Phase, said_length, said_multiple, said_rate
 from tempo.forecasting.previews import Preview, previewed
 from tempo.forecasting.resolving import check_story, learns, resolved, unlearned
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.stories import Story
 from tempo.forecasting.timelines import layout, tell
 from tempo.models.intervals import interval_levels
@@ -694,7 +694,9 @@ class Scenario:
         plain = self.dispersion is None and all(phase.branching is None for phase in self.phases)
         if plain and not isinstance(self.rate, Continued):  # the sum is Poisson, and needs no days
             generator = resolve(rng).generator
-            days = pd.date_range(self.starts, periods=days_of(horizon), freq="1D", unit="us")
+            ahead = days_of(horizon)
+            check_draws(draws, ahead)
+            days = pd.date_range(self.starts, periods=ahead, freq="1D", unit="us")
             mean = self.rates(self.draw(draws, generator), days).sum(axis=1)
             totals = generator.poisson(np.repeat(mean, 8))
         else:

@@ -12,7 +12,7 @@ from scipy import special, stats
 from tempo.errors import OptionError, ScenarioError
 from tempo.forecasting.evidence import Account, blocks
 from tempo.forecasting.scenario_paths import MarksSeen, scenario_paths
-from tempo.forecasting.spans import is_number
+from tempo.forecasting.spans import check_draws, is_number
 from tempo.forecasting.story_kernels import silence
 from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
 from tempo.models.intervals import interval_levels, require_prob
@@ -218,9 +218,8 @@ def decision_table(
         raise OptionError(
             f"threshold is {threshold!r}; expected a probability above {1 / len(now):.2g} and below 1, such as 0.9."
         )
-    if futures < 1:
-        raise OptionError(f"futures is {futures}; expected at least 1.")
     n = len(days)
+    check_draws(futures, n, "futures")
     step = -(-n // _CHECKS)
     checked = np.unique(np.append(np.arange(step - 1, n, step), n - 1))
     check = np.full(n, -1)

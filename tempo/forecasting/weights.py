@@ -563,10 +563,12 @@ class Weights:
         self, shares: Mapping[int, int], horizon: str, rng: RNGLike, lethality: TollFit | None
     ) -> Paths:
         source = resolve(self._entropy if rng is None else rng)
+        future = self._future(horizon)
+        check_draws(sum(shares.values()), len(future))
         return joined_paths(
             self._accounts,
             shares,
-            self._future(horizon),
+            future,
             source.generator,
             seen=self._seen,
             lethality=lethality,

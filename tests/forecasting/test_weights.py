@@ -201,7 +201,7 @@ def test_high_rates_get_a_whole_table():
     assert table["chance"][["many", "more"]].sum().min() > 0.99
     assert table.notna().loc[650:800].all().all()
     with pytest.raises(ScenarioError, match="shorter horizon"):
-        weights.chances("5000D")
+        weights.chances("3000D")
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.9, 0.97])
