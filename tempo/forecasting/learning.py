@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
-from tempo.data.rounding import number
+from tempo.data.rounding import number, percent
 from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.laws import Chance, GammaRate, Kinds
 
-__all__ = ["learned_kinds", "learned_lethality", "learned_rate"]
+__all__ = ["learned_kinds", "learned_lethality", "learned_rate", "of_reported"]
 
 _JEFFREYS = 0.5  # what the Jeffreys prior adds to a number of events
 
@@ -65,6 +67,64 @@ def learned_rate(
     words = f"{number(events)} in the {number(days, 3)} observed days before {until:%Y-%m-%d}"
     learned = "past" if base_days is None else str(base_days)
     return GammaRate(_JEFFREYS + events, days, words, learned)
+
+
+def of_reported(
+    rate: GammaRate, until: pd.Timestamp, watched: Counts, curves: NDArray[np.float64]
+) -> GammaRate:
+    r"""Give a learned rate as it is if part of the attacks of its last days is not in the record yet.
+
+    With a share :math:`s_t` of the attacks of day :math:`t` reported by now, the number of reported ones is Poisson
+    with mean :math:`\lambda \sum_t s_t`, so that each day counts for that share of a day.
+
+    Parameters
+    ----------
+    rate : GammaRate
+        What ``learned_rate`` gave.
+    until : pandas.Timestamp
+        Only days before this one were used.
+    watched : Counts
+        Daily counts with the exposure of the days.
+    curves : ndarray of float, shape (curves, days)
+        Share of the attacks of each of these days that has been reported by now; curves are averaged over.
+
+    Returns
+    -------
+    GammaRate
+        Of all attacks that will ever be reported: the days that are still missing reports count for less.
+
+    Raises
+    ------
+    ScenarioError
+        If so few attacks of these days are reported by now that nothing can be learned from them.
+
+    Examples
+    --------
+    >>> from tempo.data.counts import as_counts
+    >>> counts = as_counts(pd.Series(1, index=pd.date_range("2020-01-01", periods=50)))
+    >>> share = np.where(np.arange(50) < 40, 1.0, 0.5)[None, :]
+    >>> known = of_reported(learned_rate([counts], counts.end), counts.end, counts, share)
+    >>> known.shape, known.rate_days, known.words
+    (50.5, 45.0, '50 in the 50 observed days before 2020-02-20, of whose attacks 90 % are in the record')
+    """
+    age = np.asarray((until - watched.bin_starts) / DAY)
+    used = age >= 1
+    if rate.learned.isdigit():
+        used &= age <= int(rate.learned)
+    exposure = watched.exposure.to_numpy(dtype=float)[used]
+    missing = float((exposure * (1.0 - curves[:, used])).sum(axis=1).mean())
+    if missing == 0.0:
+        return rate
+    # Where the story was told about a shorter record, it is the same share of the days that is missing.
+    missing *= min(1.0, rate.rate_days / float(exposure.sum()))
+    left = rate.rate_days - missing
+    if left < 1:
+        raise ScenarioError(
+            f"a rate was learned from {rate.words}, but by the stated delay hardly an attack of these days is in the "
+            "record yet. Learn it from more days."
+        )
+    words = f"{rate.words}, of whose attacks {percent(left / rate.rate_days)} are in the record"
+    return replace(rate, rate_days=left, words=words)
 
 
 def learned_kinds(past: Incidents, until: pd.Timestamp) -> Kinds:

@@ -13,7 +13,7 @@ from scipy import special
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.reporting import ReportingDelay, reporting_delay
+from tempo.data.reporting import ReportingDelay
 from tempo.data.rounding import counted, percent
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import ScenarioError
@@ -22,11 +22,11 @@ from tempo.forecasting.day_effect import DayEffect, day_effect
 from tempo.forecasting.evidence import LEAST_ESS, Account, account_of
 from tempo.forecasting.free_rate import free_evidence
 from tempo.forecasting.judged import Judged, Record, record_of
+from tempo.forecasting.late_reports import late_notes, reported_curves, reported_story, said_delay
 from tempo.forecasting.odds_checks import bunching_table
 from tempo.forecasting.odds_words import unexplained
 from tempo.forecasting.scenario_paths import MarksSeen
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import duration_interval
 from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
@@ -40,7 +40,6 @@ type Floats = NDArray[np.float64]
 _SHARES = 512
 _AGAIN = 2
 _HOPELESS = 1e-6  # a scenario worth less is not drawn again
-_LATE = 0.995  # a day whose attacks are reported to this share counts as whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +110,8 @@ def weigh(
         How long attacks take to be reported: ``"2-14 days"``, ``"learn"`` (from ``reported_at``), or what
         ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their attacks
         that is in the record by now: at the end of the data, or on the day of the last report where the record holds
-        later ones (``before`` cuts them off). Default: all are.
+        later ones (``before`` cuts them off). This holds where they judge, and where a scenario learned a rate from
+        them. Default: all are.
     imputations : int, default 20
         Draws of uncertain dates to average over, where there are any.
     rng : int, Generator or None
@@ -151,7 +151,7 @@ def weigh(
         overdispersion=overdispersion,
         unreported=_unreported(unreported),
         as_reported=_as_reported(told, as_reported),
-        delay=_delay(delay, past),
+        delay=said_delay(delay, past),
     )
     return _answer(question, rng)
 
@@ -173,7 +173,10 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
             f"there are {first.events:,} attacks; scenarios are weighed with {_MOST_ATTACKS:,} at most. Pass a shorter "
             "past, or a rule that counts less."
         )
-    judged = record.judged(start, question.left_out, _curves(question.delay, first, question.past))
+    curves = reported_curves(question.delay, first, question.past)
+    late = late_notes(scenarios, first, curves)
+    scenarios = tuple(reported_story(story, first, curves) for story in scenarios)
+    judged = record.judged(start, question.left_out, curves)
     before = [one.select(np.asarray(one.bin_starts < start)) for one in record.series]
     effect = day_effect(question.overdispersion, before)
     reported = _shares_reported(question.unreported)
@@ -206,7 +209,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     notes = _notes(question, accounts, judged, effect, record)
     if missing is not None:
         notes = (missing, *notes)
-    notes = (*notes, *_bunched(accounts, judged, question, entropy))
+    notes = (*notes, *late, *_bunched(accounts, judged, question, entropy))
 
     def again(**changes: Any) -> Weights:
         return _answer(replace(question, **changes), entropy)
@@ -391,36 +394,6 @@ def _as_reported(scenarios: Sequence[Scenario], names: Sequence[str] | None) -> 
             f"as_reported is {names!r}; expected names of scenarios, from {', '.join(sorted(known))}."
         )
     return tuple(names)
-
-
-def _delay(
-    delay: ReportingDelay | str | None, past: Incidents | Counts | pd.Series
-) -> ReportingDelay | None:
-    if delay is None or isinstance(delay, ReportingDelay):
-        return delay
-    if delay == "learn":
-        if not isinstance(past, Incidents):
-            raise ScenarioError(
-                "delay='learn' needs the dates on which attacks were reported, which counts do not hold. Pass the "
-                "incidents, or state the delay, such as '2-14 days'."
-            )
-        return reporting_delay(past)
-    return ReportingDelay.within(*duration_interval(delay))
-
-
-def _curves(
-    delay: ReportingDelay | None, counts: Counts, past: Incidents | Counts | pd.Series
-) -> Floats | None:
-    if delay is None:
-        return None
-    last = counts.end - DAY  # on which reports were taken in
-    if isinstance(past, Incidents) and past.cutoff is None and "reported_at" in past.table:
-        latest = past.table["reported_at"].max()
-        if pd.notna(latest):  # a record that was not cut holds what was reported after its last day
-            last = max(last, latest.normalize())
-    age = np.asarray((last - counts.bin_starts) / DAY, dtype=int)
-    curves = delay.reported_share(age)
-    return np.where(curves > _LATE, 1.0, curves)
 
 
 def _free(judged: Judged) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+import tempo
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.reporting import ReportingDelay
@@ -522,6 +523,66 @@ def test_late_reports_are_no_lull_and_the_odds_stay_calibrated():
     assert abs((true - stated).sum()) < 3.5 * noise
     assert np.mean(ignored[true == 0]) > np.mean(stated[true == 0]) + 0.2
     assert np.mean((stated - true) ** 2) < np.mean((ignored - true) ** 2)
+
+
+def test_a_rate_that_was_learned_from_recent_days_is_not_low_because_reports_are_late():
+    """Three weeks pass until most attacks are reported: of those of the last 30 days half are in the record."""
+    rng = np.random.default_rng(3)
+    delay = ReportingDelay.within(5, 40)
+    days = pd.date_range("2019-01-01", periods=400)
+    share = delay.reported_share(np.arange(399, -1, -1))[0]
+    bias, inside = np.zeros((80, 2)), np.zeros((80, 2))
+    for i in range(80):
+        true = rng.gamma(8, 0.1)
+        past = pd.Series(rng.binomial(rng.poisson(true, 400), share), index=days)
+        phases = (Phase.of("p", "x0.999 to x1.001 of the last 30 days"), Phase.of("p", "past"))
+        told = [Scenario.of_phases(str(i), [phase], past) for i, phase in enumerate(phases)]
+        last, whole = weigh(past, told, delay=delay, rng=rng).scenarios
+        for k, rate in enumerate((last.rate.base, whole.rate)):
+            low, high = rate.quantile(np.array([0.05, 0.95]))
+            bias[i, k] = rate.mean_per_day - true
+            inside[i, k] = low <= true <= high
+        assert told[0].rate.base.rate_days == 30
+    # The Jeffreys prior adds half an attack to a number that is seen over an exposure.
+    known = np.array([share[-30:].sum(), np.where(share > 0.995, 1.0, share).sum()])
+    error = (bias.mean(axis=0) - 0.5 / known) / (bias.std(axis=0) / np.sqrt(80))
+    assert np.abs(error).max() < 3
+    assert np.abs(inside.mean(axis=0) - 0.9).max() < 3 * np.sqrt(0.09 / 80)
+
+
+def test_what_was_learned_counts_days_for_the_share_that_is_reported():
+    past = attacks([5, 30, 62, 90])
+    delay = ReportingDelay.within(3, 20)
+    share = delay.reported_share(np.arange(99, -1, -1))[0]
+    share = np.where(share > 0.995, 1.0, share)
+    told = [
+        Scenario.escalation(past, "x2 to x4 of the last 20 days", onset="10D"),
+        Scenario.of_phases("as before", [Phase.of("p", "past")], past),
+    ]
+    weights = weigh(past, told, delay=delay, rng=1)
+    earlier, jump = (phase.rate for phase in weights.scenarios[0].phases)
+    assert earlier.rate_days == pytest.approx(share[:90].sum())
+    assert jump.base.rate_days == pytest.approx(share[70:90].sum())
+    assert "in the record" in jump.words
+    # What was learned from all days is learned again from those that do not judge, and then corrected.
+    again = weights.scenarios[1].rate
+    assert (again.shape, again.rate_days) == (3.5, earlier.rate_days)
+    assert sum("learned of the rate counts its last" in note for note in weights.notes) == 2
+    # Without a delay, nothing changes; and a shorter record than the story learned from has the same share missing.
+    assert weigh(past, told, rng=1).scenarios[0] == told[0]
+    half = past.select(np.arange(100) >= 80)
+    [few, *_] = weigh(half, [told[0], RARE], delay=delay, rng=1).scenarios[0].phases
+    assert few.rate.rate_days == pytest.approx(90 - (1 - share[80:90]).sum())
+
+
+def test_a_fit_that_took_late_reports_for_a_lull_is_named_and_too_few_reports_are_refused():
+    past = attacks(range(0, 90, 5))
+    fit = tempo.ConstantRate().fit(past)
+    weights = weigh(past, [RARE, Scenario.continuation(fit)], delay="3-20 days", rng=1)
+    assert any("'continuation' continues read its last" in note for note in weights.notes)
+    told = Scenario.of_phases("p", [Phase.of("p", "x2 to x3 of the last 2 days")], past)
+    with pytest.raises(ScenarioError, match="Learn it from more days"):
+        weigh(past, [RARE, told], delay="3-20 days", rng=1)
 
 
 def test_where_two_pass_a_low_threshold_the_more_probable_one_wins():
