@@ -15,7 +15,7 @@ from tempo.forecasting.stories import Story
 from tempo.forecasting.story_draws import nearer
 from tempo.forecasting.story_kernels import add_evidence, day_terms, excitation
 
-__all__ = ["LEAST_ESS", "Account", "Told", "account_of", "before_data", "blocks"]
+__all__ = ["LEAST_ESS", "Account", "Told", "account_of", "before_data", "blocks", "curve_of"]
 
 type Floats = NDArray[np.float64]
 
@@ -263,8 +263,24 @@ def _spread_over(values: Floats | None, draws: int, stream: np.random.Generator)
     return values[stream.permutation(draws) * len(values) // draws]
 
 
-def _curve_of(draws: int, curves: int) -> NDArray[np.int64]:
-    """Give each draw a curve, in an order that has nothing to do with that of evenly spread draws."""
+def curve_of(draws: int, curves: int) -> NDArray[np.int64]:
+    """Give each draw a curve, in an order that has nothing to do with that of evenly spread draws.
+
+    Parameters
+    ----------
+    draws, curves : int
+        How many.
+
+    Returns
+    -------
+    ndarray of int, shape (draws,)
+        Each curve as often as another, or once more.
+
+    Examples
+    --------
+    >>> np.bincount(curve_of(10, 3)).tolist()
+    [4, 3, 3]
+    """
     if curves == 1:
         return np.zeros(draws, dtype=np.int64)
     return np.random.default_rng(0).permutation(draws) % curves
@@ -285,7 +301,7 @@ def _weighed(
     log_weights = log_ratio[:, None] + judged.log_share
     peak, total = np.full(n, -np.inf), np.zeros(n)
     states: list[Floats] = []
-    curve = _curve_of(n_draws, curves)
+    curve = curve_of(n_draws, curves)
     thin = np.ones(n_draws) if reported is None or not rate_is_true else reported
     for block in blocks(n_draws, n):
         told = _told(
@@ -383,7 +399,7 @@ def _weighed_steady(
         )
 
     per_day = rate.quantile(levels[:, 0])
-    curve = _curve_of(len(levels), len(days))
+    curve = curve_of(len(levels), len(days))
     constant = np.array(
         [
             special.xlogy(values[s], np.where(values[s] > 0, exposure, 1.0)).sum()

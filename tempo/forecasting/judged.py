@@ -77,6 +77,7 @@ class Record:
                     ),
                 ).judged(start, left_out, curves),
                 log_share=self._log_share(start, left_out, kept, copies),
+                share=copies / copies.sum(),
             )
         counts = tuple(one.select(inside) for one in self.series)
         every = np.array([np.nan_to_num(one.to_numpy(dtype=float)) for one in self.series])
@@ -117,6 +118,7 @@ class Record:
             log_share=self._log_share(
                 start, left_out, np.arange(len(counts)), np.ones(len(counts), dtype=np.int64)
             ),
+            share=np.full(len(counts), 1 / len(counts)),
             kinds=self.kinds,
             by_kind=by_kind,
             deadly=deadly,
@@ -183,6 +185,8 @@ class Judged:
     log_share : ndarray of float, shape (series,)
         Log of the worth of this series: its share of all draws of the dates, times what an attack that may have come
         before the days is worth there.
+    share : ndarray of float, shape (series,)
+        Share of this series in all draws of the dates.
     kinds, by_kind, deadly, harmless
         As in ``Record``.
     kinds_urn, toll_urn : ndarray of float, shape (series, days), or None
@@ -196,6 +200,7 @@ class Judged:
     exposure: Floats
     hidden: NDArray[np.bool_]
     log_share: Floats
+    share: Floats
     kinds: tuple[str, ...]
     by_kind: Floats | None
     deadly: Floats | None

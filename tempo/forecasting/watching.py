@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from tempo.errors import OptionError, ScenarioError
-from tempo.forecasting.evidence import Account, blocks
+from tempo.forecasting.evidence import Account, blocks, curve_of
 from tempo.forecasting.scenario_paths import MarksSeen, scenario_paths
 from tempo.forecasting.spans import check_draws, is_number
 from tempo.forecasting.story_kernels import silence
@@ -35,7 +35,7 @@ _CHECKS = 60
 _RARE = 5e-4
 
 
-def expected(account: Account, days: pd.DatetimeIndex, exposure: Floats | float = 1.0) -> Floats:
+def expected(account: Account, days: pd.DatetimeIndex, curves: Floats | None = None) -> Floats:
     """Give the expected number of reported attacks on these days without offspring, for each draw.
 
     Parameters
@@ -44,19 +44,21 @@ def expected(account: Account, days: pd.DatetimeIndex, exposure: Floats | float 
         The scenario.
     days : pandas.DatetimeIndex
         Days.
-    exposure : ndarray of float or float, default 1.0
-        Share of each that is observed.
+    curves : ndarray of float, shape (curves, days), optional
+        Share of each that is observed; each draw has one of the curves. All of it when left out.
 
     Returns
     -------
     ndarray of float, shape (draws,)
         Totals.
     """
-    thin = account.thinning
+    thin, draws = account.thinning, len(account.levels)
+    shown = np.ones((1, len(days))) if curves is None else curves
+    curve = curve_of(draws, len(shown))
     return np.concatenate(
         [
-            (account.told(block, days).rate * exposure).sum(axis=1) * thin[block]
-            for block in blocks(len(account.levels), len(days))
+            (account.told(block, days).rate * shown[curve[block]]).sum(axis=1) * thin[block]
+            for block in blocks(draws, len(days))
         ]
     )
 

@@ -472,7 +472,7 @@ def _notes(
                 "record."
             )
         notes += question.delay.notes
-    worth = np.exp(judged.log_share)
+    worth = judged.share
     events = float(worth @ judged.values.sum(axis=1))
     if record.by_kind is not None and judged.by_kind is not None:
         unknown = events - float(worth @ judged.by_kind.sum(axis=(1, 2)))

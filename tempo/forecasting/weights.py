@@ -160,7 +160,8 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by scenario: ``observed``, ``low``, ``high``, ``statistic`` (smaller of the two tail
-            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``.
+            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``. Where dates are uncertain,
+            the number and its tail probabilities are averaged over their draws.
         """
         return check_table(self._accounts, self._judged, prob, self._stream(1))
 
@@ -174,7 +175,7 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by scenario: ``pairs``, ``expected``, ``statistic`` (chance of at least so many), ``threshold``,
-            ``passed``, ``meaning``.
+            ``passed``, ``meaning``; averaged over the draws of uncertain dates.
         """
         return bunching_table(self._accounts, self._judged, self._stream(5))
 
