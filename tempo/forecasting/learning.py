@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
@@ -16,7 +17,7 @@ from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.laws import Chance, GammaRate, Kinds
 
-__all__ = ["learned_kinds", "learned_lethality", "learned_rate", "of_reported"]
+__all__ = ["learned_kinds", "learned_lethality", "learned_rate", "of_reported", "rate_of_part"]
 
 _JEFFREYS = 0.5  # what the Jeffreys prior adds to a number of events
 
@@ -125,6 +126,49 @@ def of_reported(
         )
     words = f"{rate.words}, of whose attacks {percent(left / rate.rate_days)} are in the record"
     return replace(rate, rate_days=left, words=words)
+
+
+def rate_of_part(
+    whole: GammaRate,
+    rates: NDArray[np.float64],
+    part: GammaRate,
+    level: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    r"""Draw the rate of the last part of some days, given drawn rates of all of them, learned from the same attacks.
+
+    With :math:`a` and :math:`d` shape and days of the whole, and :math:`b` and :math:`e` those of the part, a rate
+    :math:`\lambda \sim \mathrm{Gamma}(a, d)` is :math:`(G_1 + G_2) / d` with :math:`G_1 \sim \mathrm{Gamma}(b)` from
+    the attacks of the part and :math:`G_2 \sim \mathrm{Gamma}(a - b)` from the others, and the rate of the part is
+    :math:`G_1 / e`. Given the sum, :math:`G_1` is a Beta-distributed share of it. Both rates keep the distributions
+    that they have alone, and where the part is the whole they are the same number.
+
+    Parameters
+    ----------
+    whole : GammaRate
+        What was learned from all days.
+    rates : ndarray of float, shape (draws,)
+        Drawn from it.
+    part : GammaRate
+        What was learned from the last of these days.
+    level : ndarray of float, shape (draws,)
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float, shape (draws,)
+        Attacks per day.
+
+    Examples
+    --------
+    >>> year = GammaRate(10.5, 365, "10 in 365 days", "past")
+    >>> rate_of_part(year, np.array([0.03]), year, np.array([0.5])).round(9).tolist()
+    [0.03]
+    """
+    if part.shape > whole.shape or part.rate_days > whole.rate_days:
+        return part.quantile(level)  # not learned from the same days after all
+    others = whole.shape - part.shape
+    share = special.betaincinv(part.shape, others, level) if others > 0 else 1.0
+    return np.asarray(rates * whole.rate_days * share / part.rate_days)
 
 
 def learned_kinds(past: Incidents, until: pd.Timestamp) -> Kinds:
