@@ -116,7 +116,7 @@ def _replicates(
             state[after] = left
     out = np.empty(told.rate.shape, dtype=np.int64)
     futures(
-        told.rate * account.thinning[rows][:, None],
+        told.rate,
         told.branching,
         told.decay,
         told.dispersion,

@@ -17,7 +17,7 @@ from tempo.forecasting.learning import rate_of_part
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.stories import Story
 
-__all__ = ["layout", "tell"]
+__all__ = ["layout", "learned_rates", "tell"]
 
 type Floats = NDArray[np.float64]
 type Key = tuple[int, str]
@@ -118,7 +118,7 @@ def tell(
     holds = _holding(phases, level, days, shape)
 
     rate = np.array(np.broadcast_to(first, shape))
-    for i, phase in enumerate(phases[1:], 1):
+    for i in range(1, len(phases)):
         base = bases.get(_base_of(phases, i), first)
         value = _later_rate(phases, i, level, base)
         if value is not None:
@@ -162,7 +162,48 @@ def tell(
         dispersion=spread,
         shares=_shares(phases, levels, columns, holds),
         lethal=by_phase("lethality", None),
+        learned=_learned(phases, holds),
     )
+
+
+def learned_rates(phases: Sequence[Phase]) -> tuple[bool, ...]:
+    """Say of which phases the rate was learned from the record.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        Of one story, resolved.
+
+    Returns
+    -------
+    tuple of bool
+        One for each phase. A multiple is learned where the rate is of which it is one.
+
+    Examples
+    --------
+    >>> learned_rates([Phase.of("lull", "1-2 a month", lethality="past"), Phase.of("as before", onset="2020-05-01")])
+    (False, False)
+    """
+    found: list[bool] = []
+    for phase in phases:
+        rate = phase.rate
+        if isinstance(rate, GammaRate):
+            found.append(bool(rate.learned))
+        elif isinstance(rate, Continued):
+            found.append(True)
+        else:
+            found.append(found[0] if found and getattr(rate, "base", None) is None else True)
+    return tuple(found)
+
+
+def _learned(phases: Sequence[Phase], holds: NDArray[np.int8]) -> NDArray[np.bool_] | None:
+    """Say on which days of which draws a rate holds that was learned from the record."""
+    learned = np.array(learned_rates(phases))
+    if not learned.any():
+        return None
+    if learned.all():
+        return np.broadcast_to(np.array(True), holds.shape)
+    return learned[np.maximum(holds, 0)]
 
 
 def _base_of(phases: Sequence[Phase], place: int) -> int:

@@ -52,12 +52,12 @@ def expected(account: Account, days: pd.DatetimeIndex, curves: Floats | None = N
     ndarray of float, shape (draws,)
         Totals.
     """
-    thin, draws = account.thinning, len(account.levels)
+    draws = len(account.levels)
     shown = np.ones((1, len(days))) if curves is None else curves
     curve = curve_of(draws, len(shown))
     return np.concatenate(
         [
-            (account.told(block, days).rate * shown[curve[block]]).sum(axis=1) * thin[block]
+            (account.told(block, days).rate * shown[curve[block]]).sum(axis=1)
             for block in blocks(draws, len(days))
         ]
     )
@@ -138,7 +138,7 @@ def _with_day_effects(account: Account, days: pd.DatetimeIndex, rng: np.random.G
     told = account.told(rows, days)
     spread = np.maximum(told.dispersion, 1e-9)[:, None]
     effect = rng.gamma(np.broadcast_to(1 / spread, told.rate.shape)) * spread
-    return np.asarray((told.rate * effect).sum(axis=1) * account.thinning[rows])
+    return np.asarray((told.rate * effect).sum(axis=1))
 
 
 def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
@@ -157,7 +157,7 @@ def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
         Before the first day, and after each.
     """
     total = np.full(len(days), -np.inf)
-    weights, thin = account.weights, account.thinning
+    weights = account.weights
     series = 1 if account.state is None else account.state.shape[1]
     for block in blocks(len(account.levels), len(days)):
         told = account.told(block, days)
@@ -172,7 +172,6 @@ def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
                 told.branching,
                 told.decay,
                 told.dispersion,
-                thin[block],
                 np.ascontiguousarray(state),
                 out,
             )
@@ -232,7 +231,7 @@ def decision_table(
         rows, state = account.picked(_PARTICLES, stream)
         told = account.told(rows, days)
         zero = np.zeros(_PARTICLES) if state is None else np.ascontiguousarray(state)
-        stories.append((told, told.rate * account.thinning[rows][:, None], zero))
+        stories.append((told, told.rate, zero))
     names = list(probabilities.index)
     waits, winners = [], []
     for account, stream in zip(accounts, draw.spawn(len(accounts)), strict=True):

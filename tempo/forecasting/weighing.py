@@ -27,6 +27,7 @@ from tempo.forecasting.odds_checks import bunching_table
 from tempo.forecasting.odds_words import unexplained
 from tempo.forecasting.scenario_paths import MarksSeen
 from tempo.forecasting.scenarios import Scenario
+from tempo.forecasting.timelines import learned_rates
 from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
@@ -53,7 +54,7 @@ class _Question:
     imputations: int
     overdispersion: tuple[float, float] | Literal["learn"] | None
     unreported: tuple[float, float] | None
-    as_reported: tuple[str, ...]
+    as_reported: tuple[str, ...] | None
     delay: ReportingDelay | None
     left_out: pd.Timestamp | None = None
 
@@ -101,11 +102,12 @@ def weigh(
         learned from the days before ``since``. For scenarios that state none themselves. Default: Poisson.
     unreported : (low, high), optional
         Share of all attacks that never enters the record, as a central 90 % interval, such as ``(0.1, 0.3)``. A rate
-        that was stated is then one of all attacks, and the record holds fewer; forecasts are of all attacks.
-        Indicators and thresholds remain in reported attacks, which is what one will see.
+        that was stated is then one of all attacks, and the record holds fewer; one that was learned from the record
+        is one of reported attacks. Each phase of a story counts by itself. Forecasts are of all attacks. Indicators
+        and thresholds remain in reported attacks, which is what one will see.
     as_reported : sequence of str, optional
-        Scenarios whose rates are of reported attacks, because they were learned from the record. Default: those
-        that learned something from the past.
+        Scenarios all of whose rates are of reported attacks; those of the others are then of all attacks. Default:
+        the rates that were learned from the record are of reported attacks, phase by phase.
     delay : ReportingDelay, str or None
         How long attacks take to be reported: ``"2-14 days"``, ``"learn"`` (from ``reported_at``), or what
         ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their attacks
@@ -189,7 +191,9 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
             streams[k],
             dispersion=None if effect is None else effect.values,
             reported=reported,
-            rate_is_true=scenarios[k].name not in question.as_reported,
+            as_reported=None
+            if question.as_reported is None
+            else scenarios[k].name in question.as_reported,
             near=near,
         )
 
@@ -385,15 +389,28 @@ def _shares_reported(unreported: tuple[float, float] | None) -> Floats | None:
     return np.asarray(1.0 - np.clip(missing, 0.0, 0.999))[::-1].copy()
 
 
-def _as_reported(scenarios: Sequence[Scenario], names: Sequence[str] | None) -> tuple[str, ...]:
+def _as_reported(
+    scenarios: Sequence[Scenario], names: Sequence[str] | None
+) -> tuple[str, ...] | None:
     if names is None:
-        return tuple(scenario.name for scenario in scenarios if scenario.learned_until is not None)
+        return None
     known = {scenario.name for scenario in scenarios}
     if isinstance(names, str) or not set(names) <= known:
         raise ScenarioError(
             f"as_reported is {names!r}; expected names of scenarios, from {', '.join(sorted(known))}."
         )
     return tuple(names)
+
+
+def _of_reported(scenario: Scenario, names: tuple[str, ...] | None) -> str:
+    """Name the rates of a scenario that are of reported attacks; empty where there are none."""
+    learned = learned_rates(scenario.phases)
+    if names is not None:
+        learned = (scenario.name in names,)
+    if all(learned):
+        return repr(scenario.name)
+    some = [phase.name for phase, yes in zip(scenario.phases, learned, strict=False) if yes]
+    return f"{scenario.name!r} ({' and '.join(some)})" if some else ""
 
 
 def _free(judged: Judged) -> float:
@@ -456,7 +473,8 @@ def _notes(
     if effect is not None:
         notes.append(f"A day's number varies beyond Poisson; dispersion {effect.words}.")
     if question.unreported is not None:
-        names = ", ".join(repr(name) for name in question.as_reported)
+        told = [_of_reported(account.scenario, question.as_reported) for account in accounts]
+        names = ", ".join(words for words in told if words)
         low, high = question.unreported
         notes.append(
             f"{percent(low)} to {percent(high)} of attacks are taken to be unreported; forecasts are of all attacks"

@@ -116,7 +116,7 @@ def test_futures_have_the_moments_of_the_story():
     np.testing.assert_allclose(out.mean(axis=0), mean, rtol=0.02)
     assert out[:, 0].var() == pytest.approx(mean[0] + 0.8 * mean[0] ** 2, rel=0.03)
     quiet = np.empty((draws, n))
-    silence(rate, branching, decay, dispersion, np.ones(draws), state, quiet)
+    silence(rate, branching, decay, dispersion, state, quiet)
     none = (np.cumsum(out, axis=1) == 0).mean(axis=0)
     np.testing.assert_allclose(np.exp(quiet[0, :6]), none[:6], atol=0.004)
 
@@ -371,11 +371,42 @@ def test_what_was_learned_from_the_record_is_taken_as_reported():
     past = attacks([5, 30, 62, 90])
     learned = Scenario.escalation(past, onset="30D")
     weights = weigh(past, [RARE, learned], unreported=(0.1, 0.3), rng=1)
-    assert [a.rate_is_true for a in weights._accounts] == [True, False]
+    assert any(
+        note.endswith("the rates of 'escalation' of reported ones.") for note in weights.notes
+    )
     plain = weigh(past, [RARE, learned], rng=1)
     assert weights.log_evidence["escalation"] == pytest.approx(
         plain.log_evidence["escalation"], abs=0.02
     )
+
+
+def test_a_stated_rate_is_one_of_all_attacks_whatever_else_the_story_learned(deadly):
+    """Each phase counts by itself: neither lethality nor a lull that was learned makes a stated rate a learned one."""
+    start = pd.Timestamp("2020-05-29")
+    campaign = Phase.of("campaign", "3-5 a week", onset=start)
+    lull = Phase.of("lull", "x0.999 to x1.001 of the last 60 days", onset=start)
+    told = [
+        Scenario.every("3-5 a week", name="said"),
+        Scenario.of_phases("kills", [Phase.of("p", "3-5 a week", lethality="past")], deadly),
+        Scenario.of_phases("after a lull", [Phase.of("lull", "past"), campaign], deadly),
+        Scenario.of_phases("a lull after", [Phase.of("p", "3-5 a week"), lull], deadly),
+    ]  # fmt: skip
+    weights = weigh(deadly, told, unreported=(0.4499, 0.4501), since=start, rng=1)
+    y = weights.counts.to_numpy()
+    n = len(y)
+    said = gamma_poisson(y, np.full(n, 0.55), told[0].rate)
+    base = told[3].phases[1].rate.base
+    marks = weights._judged.default_marks(0)[-1]
+    expected = {"said": said, "after a lull": said, "a lull after": gamma_poisson(y, np.ones(n), base)}  # fmt: skip
+    for name, log in expected.items():
+        assert weights.log_evidence[name] - marks == pytest.approx(log, abs=0.02)
+    means = {name: o.totals().mean() for name, o in weights.outlooks("28D", rng=1).items()}
+    shape, days = told[0].rate.shape + y.sum(), told[0].rate.rate_days + 0.55 * n
+    for name in ("said", "kills", "after a lull"):
+        assert means[name] == pytest.approx(28 * shape / days, rel=0.02)
+    reported = (base.shape + y.sum()) / (base.rate_days + n)
+    assert means["a lull after"] == pytest.approx(28 * reported / 0.55, rel=0.02)
+    assert any("'after a lull' (lull), 'a lull after' (lull) of reported" in n for n in weights.notes)  # fmt: skip
 
 
 def test_late_reports_make_the_last_days_count_in_part():
