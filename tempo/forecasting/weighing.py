@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from tempo.data.incidents import Incidents
 from tempo.data.reporting import ReportingDelay
 from tempo.data.rounding import counted, percent
 from tempo.data.window import DAY, DateLike, as_date
-from tempo.errors import ScenarioError
+from tempo.errors import OtherAttacksWarning, ScenarioError
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.day_effect import DayEffect, day_effect
 from tempo.forecasting.evidence import LEAST_ESS, Account, account_of
@@ -25,6 +26,7 @@ from tempo.forecasting.judged import Judged, Record, record_of
 from tempo.forecasting.late_reports import late_notes, reported_curves, reported_story, said_delay
 from tempo.forecasting.odds_checks import bunching_table
 from tempo.forecasting.odds_words import unexplained
+from tempo.forecasting.other_attacks import other_attacks
 from tempo.forecasting.scenario_paths import MarksSeen
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.timelines import learned_rates
@@ -57,6 +59,7 @@ class _Question:
     as_reported: tuple[str, ...] | None
     delay: ReportingDelay | None
     left_out: pd.Timestamp | None = None
+    again: bool = False
 
 
 def weigh(
@@ -129,6 +132,11 @@ def weigh(
     ScenarioError
         If scenarios or priors cannot be used together, or speak of what the data do not hold.
 
+    Warns
+    -----
+    OtherAttacksWarning
+        If a scenario learned a rate from other attacks than these, such as under another counting rule.
+
     References
     ----------
     Kass, R. E. and Raftery, A. E. (1995). Bayes factors. Journal of the American Statistical Association 90.
@@ -164,6 +172,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     start = _since(question.since, question.scenarios, daily_series(question.past, 1, 0)[0])
     # No attack is used twice: what a story learned from days that are to judge it, it learns again without them.
     scenarios = tuple(_learned_before(story, question.past, start) for story in question.scenarios)
+    others = other_attacks(scenarios, question.past)
     # The whole record is counted with the same draws of dates, whatever else is varied.
     kinds, tolls = _marks(scenarios, question.past)
     record = record_of(
@@ -214,9 +223,13 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     if missing is not None:
         notes = (missing, *notes)
     notes = (*notes, *late, *_bunched(accounts, judged, question, entropy))
+    if others:
+        notes = (*others, *notes)
+        if not question.again:
+            warnings.warn(" ".join(others), OtherAttacksWarning, stacklevel=3)
 
     def again(**changes: Any) -> Weights:
-        return _answer(replace(question, **changes), entropy)
+        return _answer(replace(question, again=True, **changes), entropy)
 
     return Weights(
         counts=judged.counts[0],
