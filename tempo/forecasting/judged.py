@@ -13,6 +13,7 @@ from scipy import special
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
+from tempo.data.rounding import counted
 from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.daily import daily_series
@@ -212,6 +213,25 @@ class Judged:
     def days(self) -> pd.DatetimeIndex:
         """The days."""
         return self.counts[0].bin_starts
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is a day that judges."""
+        return bool((self.exposure > 0).any())
+
+    @property
+    def events(self) -> float:
+        """Attacks on these days, on average over the draws of uncertain dates."""
+        return float(self.share @ self.values.sum(axis=1))
+
+    @property
+    def seen(self) -> str:
+        """How many attacks there were, in words; where uncertain dates leave it open, the range and the mean."""
+        totals = self.values.sum(axis=1)
+        label, low, high = self.counts[0].label, totals.min(), totals.max()
+        if low == high:
+            return counted(float(low), label)
+        return f"{low:,.0f} to {counted(float(high), label)}, on average {self.events:,.0f}"
 
     def mark_terms(self, story: Story, series: int) -> Floats | None:
         """Give the running log-probability of kinds and deaths, given how many attacks there were.

@@ -58,6 +58,8 @@ def check_table(
         average = float(judged.share @ observed)
         many = interval(int(observed.min()), int(observed.max()))
         seen = f"{many} observed, as dates are uncertain ({average:,.1f} on average)"
+    if not judged.speaks:
+        return _unchecked(accounts, levels[0])
     rows = {}
     for weighed, stream in zip(accounts, rng.spawn(len(accounts)), strict=True):
         account = before_data(weighed, _DRAWS, stream)
@@ -87,6 +89,20 @@ def check_table(
             "meaning": f"{seen}; the scenario expected {interval(low, high)} ({percent(prob)} interval)",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _unchecked(accounts: Sequence[Account], threshold: float) -> pd.DataFrame:
+    """Give the check where there is nothing to check by."""
+    row = {
+        "observed": 0,
+        "low": 0,
+        "high": 0,
+        "statistic": np.nan,
+        "threshold": threshold,
+        "passed": True,
+        "meaning": "no day has judged yet; not checked",
+    }
+    return pd.DataFrame.from_dict({a.scenario.name: row for a in accounts}, orient="index")
 
 
 def _shown(judged: Judged) -> Floats:

@@ -469,12 +469,10 @@ def _notes(
 ) -> tuple[str, ...]:
     counts = judged.counts[0]
     notes = []
-    if not len(counts):
+    if not judged.speaks:
         notes.append("There are no days to judge by: the odds are those of the prior.")
-    elif counts.events < 10:
-        notes.append(
-            f"Only {counted(counts.events, counts.label)} to judge by: the odds rest largely on the prior."
-        )
+    elif judged.events < 10:
+        notes.append(f"Only {judged.seen} to judge by: the odds rest largely on the prior.")
     if counts.n_imputed:
         notes.append(f"{counts.n_imputed} uncertain dates were averaged over.")
     notes += [
@@ -504,7 +502,7 @@ def _notes(
             )
         notes += question.delay.notes
     worth = judged.share
-    events = float(worth @ judged.values.sum(axis=1))
+    events = judged.events
     if record.by_kind is not None and judged.by_kind is not None:
         unknown = events - float(worth @ judged.by_kind.sum(axis=(1, 2)))
         if unknown >= 0.5:

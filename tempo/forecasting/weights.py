@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from tempo.data.counts import Counts
-from tempo.data.rounding import counted, percent
+from tempo.data.rounding import percent
 from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError, ScenarioError
 from tempo.forecasting.evidence import Account
@@ -623,8 +623,7 @@ class Weights:
             self.probabilities,
             self.log_evidence,
             since=self.since,
-            events=self.counts.events,
-            label=self.counts.label,
+            seen=self._judged.seen if self._judged.speaks else None,
         )
         doubt = unexplained(self.log_evidence, self.free_log_evidence)
         return text if doubt is None else f"{text} {doubt}"
@@ -636,8 +635,9 @@ class Weights:
                 self.prior.index, self.prior.to_list(), self.probabilities.to_list(), strict=True
             )
         )
-        return (
-            f"Weights as of {self._end:%Y-%m-%d}, judged on "
-            f"{counted(self.counts.events, self.counts.label)} since {self.since:%Y-%m-%d}: {shares}"
-            + ("" if self.explained else "; none of the scenarios explains what was observed")
+        seen = f"judged on {self._judged.seen} since {self.since:%Y-%m-%d}"
+        if not self._judged.speaks:
+            seen = "which no day has judged yet"
+        return f"Weights as of {self._end:%Y-%m-%d}, {seen}: {shares}" + (
+            "" if self.explained else "; none of the scenarios explains what was observed"
         )

@@ -405,6 +405,22 @@ def test_phases_that_cannot_be_said_are_refused(options):
     assert len(str(error.value)) > 30
 
 
+@pytest.mark.parametrize(
+    ("builder", "multiple", "remedy"),
+    [
+        (Scenario.escalation, (0.1, 0.5), "Scenario.ceasefire"),
+        (Scenario.escalation, "half to a third", "Scenario.ceasefire"),
+        (Scenario.surge_and_return, (0.5, 1), "Scenario.ceasefire"),
+        (Scenario.ceasefire, (3, 8), "Scenario.escalation"),
+        (Scenario.ceasefire, "x1 to x2", "Scenario.escalation"),
+    ],
+)
+def test_a_rise_under_the_name_of_a_fall_is_refused(builder, multiple, remedy):
+    with pytest.raises(ScenarioError, match=remedy):
+        builder(PAST, multiple)
+    assert builder(PAST, (0.8, 1.25)).phases[1].rate.high == 1.25  # which may be either
+
+
 def test_what_a_past_does_not_hold_cannot_be_learned():
     kinds = [Phase.of("a", "past", kinds="past")]
     with pytest.raises(ScenarioError, match="incidents themselves"):
