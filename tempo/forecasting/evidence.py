@@ -146,6 +146,43 @@ class Account:
         series = (rng.random(size)[:, None] * edges[:, -1:] > edges).sum(axis=1)
         return rows, self.state[rows, np.minimum(series, edges.shape[1] - 1)]
 
+    def spread(
+        self, size: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], Floats, Floats | None]:
+        """Give draws of what the observed days leave of the story, evenly spread over it.
+
+        Parameters
+        ----------
+        size : int
+            About how many: each draw comes as often as its weight asks for, up or down to a whole number, and once
+            with that number for its weight (systematic resampling). All draws where there are no more.
+        rng : numpy.random.Generator
+            Places the grid.
+
+        Returns
+        -------
+        rows : ndarray of int, shape (m,)
+            Draws, at most ``size`` of them.
+        worth : ndarray of float, shape (m,)
+            Their weights, with sum 1.
+        state : ndarray of float, shape (m,), or None
+            What earlier reported attacks have left.
+        """
+        series = 1 if self.state is None else self.state.shape[1]
+        weights = self.weights[:, None] * (self.series_weights if series > 1 else 1.0)
+        whole = weights.ravel() / weights.sum()
+        if size >= len(whole):
+            places = np.flatnonzero(whole > 0)
+            worth = whole[places]
+        else:
+            levels = (rng.random() + np.arange(size)) / size
+            found = np.searchsorted(np.cumsum(whole), levels)
+            places, copies = np.unique(np.minimum(found, len(whole) - 1), return_counts=True)
+            worth = copies / size
+        rows = places // series
+        state = None if self.state is None else self.state[rows, places % series]
+        return rows, worth / worth.sum(), state
+
 
 def _told(
     scenario: Scenario,

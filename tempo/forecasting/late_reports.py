@@ -19,7 +19,7 @@ from tempo.forecasting.resolving import reported_by_now
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import duration_interval
 
-__all__ = ["late_notes", "reported_curves", "reported_story", "said_delay"]
+__all__ = ["late_notes", "reported_by_age", "reported_curves", "reported_story", "said_delay"]
 
 type Floats = NDArray[np.float64]
 
@@ -101,6 +101,32 @@ def reported_curves(
     age = np.asarray((last - counts.bin_starts) / DAY, dtype=int)
     curves = delay.reported_share(age)
     return np.where(curves > _LATE, 1.0, curves)
+
+
+def reported_by_age(delay: ReportingDelay | None, days: int) -> Floats | None:
+    """Give the share of the attacks of a day that is in the record so many days later.
+
+    Parameters
+    ----------
+    delay : ReportingDelay or None
+        How long attacks take to be reported.
+    days : int
+        How many.
+
+    Returns
+    -------
+    ndarray of float, shape (curves, days), or None
+        After 0, 1, 2, … days. Shares above 0.995 are taken for 1; None without a delay.
+
+    Examples
+    --------
+    >>> reported_by_age(ReportingDelay.within(2, 14), 40)[0, [0, 5, 39]].round(2).tolist()
+    [0.0, 0.58, 1.0]
+    """
+    if delay is None:
+        return None
+    share = delay.reported_share(np.arange(days))
+    return np.where(share > _LATE, 1.0, share)
 
 
 def reported_story(story: Scenario, watched: Counts, curves: Floats | None) -> Scenario:

@@ -249,6 +249,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
         _accounts=accounts,
         _judged=judged,
         _seen=MarksSeen(kinds, _kinds_seen(record)),
+        _delay=question.delay,
         _entropy=entropy,
         _end=first.end,
         _again=again,

@@ -21,7 +21,6 @@ from tempo.forecasting.odds_words import words_table
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.story_kernels import futures, log_chance, silence
-from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
 from tempo.forecasting.weigh_rules import weigh_rules
 from tempo.forecasting.weighing import weigh
 from tempo.models.hawkes_kernels_random import seeds
@@ -29,7 +28,6 @@ from tempo.models.lethality import Lethality
 
 RARE = Scenario.every("1-2 months", name="rare")
 OFTEN = Scenario.every("1-2 weeks", name="often")
-NONE, NO = np.empty((0, 0)), np.empty(0)
 
 
 def attacks(days, n=100):
@@ -62,35 +60,6 @@ def test_the_chance_of_a_day(y, mean, dispersion):
     )
     found = log_chance(float(y), float(mean), float(dispersion)) - special.gammaln(y + 1)
     assert found == pytest.approx(law.logpmf(y), rel=1e-9, abs=1e-9)
-
-
-def test_odds_along_paths_are_those_of_the_loop():
-    rng = np.random.default_rng(3)
-    paths = rng.poisson(0.4, size=(5, 30))
-    rate = rng.gamma(2, 0.2, size=(6, 30))
-    branching, decay = rng.uniform(0, 0.7, size=(6, 30)), rng.uniform(0.2, 1, 6)
-    dispersion, state = rng.uniform(0.2, 1, 6), rng.uniform(0, 1, 6)
-    checked = np.array([4, 17, 29])
-    check = np.full(30, -1)
-    check[checked] = [0, 1, 2]
-    for full in (False, True):
-        logs = np.zeros((5, 6, 30))
-        for f, d in itertools.product(range(5), range(6)):
-            s = state[d]
-            for t in range(30):
-                m = rate[d, t] + (branching[d, t] * s if full else 0)
-                s = np.exp(-decay[d]) * s + (1 - np.exp(-decay[d])) * paths[f, t]
-                a = dispersion[d]
-                law = stats.nbinom(1 / a, 1 / (1 + a * m)) if full else stats.poisson(m)
-                logs[f, d, t] = law.logpmf(paths[f, t]) + special.gammaln(paths[f, t] + 1)
-        expected = special.logsumexp(np.cumsum(logs, axis=2), axis=1)[:, checked] - np.log(6)
-        out = np.empty((5, 3))
-        given = (branching, decay, dispersion) if full else (NONE, NO, NO)
-        evidence_along(paths, rate, *given, state, check, out)
-        np.testing.assert_allclose(out, expected, atol=1e-10)
-        if not full:
-            evidence_along_plain(paths, rate, checked, out)
-            np.testing.assert_allclose(out, expected, atol=1e-10)
 
 
 def test_futures_have_the_moments_of_the_story():
@@ -543,7 +512,7 @@ def test_late_reports_are_no_lull_and_the_odds_stay_calibrated():
         # The earlier rate: of days whose attacks are all in the record.
         old = past.before("2020-04-10")
         told = [
-            Scenario.escalation(old, ends, onset=(onset, onset + pd.Timedelta("1D")), name=name)
+            Scenario.ceasefire(old, ends, onset=onset, breakdown=None, name=name)
             for name, ends in (("goes on", (0.999, 1.001)), ("lull", (0.15, 0.6)))
         ]
         stated.append(weigh(past, told, delay="learn", rng=rng).probabilities["lull"])
