@@ -18,18 +18,25 @@ from tempo.forecasting.watching import expected, mixed_quantile
 from tempo.models.hawkes_kernels_random import seeds
 from tempo.models.intervals import interval_levels
 
-__all__ = ["BUNCHED", "bunching_table", "check_table"]
+__all__ = ["BUNCHED", "bunching_table", "check_table", "rejected"]
 
 type Floats = NDArray[np.float64]
 
 #: Attacks share days more often than chance allows where the tail probability is below this.
 BUNCHED = 0.025
 _DRAWS = 8192
+_FEW_DRAWS = 1024
+#: All scenarios are called rejected where the observed number lies outside of each of these intervals.
+_REJECTED = 0.95
 _CAP = 1_000_000
 
 
 def check_table(
-    accounts: Sequence[Account], judged: Judged, prob: float, rng: np.random.Generator
+    accounts: Sequence[Account],
+    judged: Judged,
+    prob: float,
+    rng: np.random.Generator,
+    draws: int = _DRAWS,
 ) -> pd.DataFrame:
     """Compare the number of attacks with what each scenario expected before it saw them.
 
@@ -43,6 +50,8 @@ def check_table(
         Probability of the interval in which the observed number must lie.
     rng : numpy.random.Generator
         Draws the past anew under stories whose days hang together.
+    draws : int, default 8192
+        Of each story.
 
     Returns
     -------
@@ -62,7 +71,7 @@ def check_table(
         return _unchecked(accounts, levels[0])
     rows = {}
     for weighed, stream in zip(accounts, rng.spawn(len(accounts)), strict=True):
-        account = before_data(weighed, _DRAWS, stream)
+        account = before_data(weighed, draws, stream)
         if account.told(slice(0, 1), judged.days).plain:
             mean = expected(account, judged.days, judged.exposure)
             tails = np.array(
@@ -89,6 +98,46 @@ def check_table(
             "meaning": f"{seen}; the scenario expected {interval(low, high)} ({percent(prob)} interval)",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def rejected(accounts: Sequence[Account], judged: Judged, seed: Sequence[int]) -> str | None:
+    """Say that the number of attacks is one that no scenario expected.
+
+    If one of the scenarios holds, it is outside of the 95 % interval of that one, and so of all, in at most 5 % of
+    all cases, however many scenarios there are.
+
+    Parameters
+    ----------
+    accounts : sequence of Account
+        The scenarios.
+    judged : Judged
+        The days that judged.
+    seed : sequence of int
+        Of the draws of ``check_table``.
+
+    Returns
+    -------
+    str or None
+        None where one of them expected it.
+    """
+    if not judged.speaks:
+        return None
+    for account in sorted(accounts, key=lambda one: -one.log_evidence[-1]):
+        row = check_table([account], judged, _REJECTED, np.random.default_rng(seed), _FEW_DRAWS)
+        if float(row["statistic"].iloc[0]) >= 2 * float(row["threshold"].iloc[0]):
+            return None  # clearly expected: no need to look closely at the others
+    table = check_table(accounts, judged, _REJECTED, np.random.default_rng(seed))
+    if table["passed"].any():
+        return None
+    ranges = ", ".join(
+        f"{name!r} {interval(low, high)}"
+        for name, low, high in zip(table.index, table["low"], table["high"], strict=True)
+    )
+    return (
+        f"No scenario expected such a number of attacks: {judged.seen} came, and they expected {ranges} "
+        f"({percent(_REJECTED)} intervals). If one of them holds, this happens in at most {percent(1 - _REJECTED)} of "
+        "all cases."
+    )
 
 
 def _unchecked(accounts: Sequence[Account], threshold: float) -> pd.DataFrame:

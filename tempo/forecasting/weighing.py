@@ -24,7 +24,7 @@ from tempo.forecasting.evidence import LEAST_ESS, Account, account_of
 from tempo.forecasting.free_rate import free_evidence
 from tempo.forecasting.judged import Judged, Record, record_of
 from tempo.forecasting.late_reports import late_notes, reported_curves, reported_story, said_delay
-from tempo.forecasting.odds_checks import bunching_table
+from tempo.forecasting.odds_checks import bunching_table, rejected
 from tempo.forecasting.odds_words import unexplained
 from tempo.forecasting.other_attacks import other_attacks
 from tempo.forecasting.scenario_paths import MarksSeen
@@ -220,8 +220,8 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     missing = unexplained(log_evidence, free)
     entropy = int(source.generator.integers(2**63))
     notes = _notes(question, accounts, judged, effect, record)
-    if missing is not None:
-        notes = (missing, *notes)
+    outside = rejected(accounts, judged, [entropy, 1])
+    notes = (*(one for one in (missing, outside) if one is not None), *notes)
     notes = (*notes, *late, *_bunched(accounts, judged, question, entropy))
     if others:
         notes = (*others, *notes)
@@ -249,6 +249,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
         _accounts=accounts,
         _judged=judged,
         _seen=MarksSeen(kinds, _kinds_seen(record)),
+        _outside=outside,
         _delay=question.delay,
         _entropy=entropy,
         _end=first.end,

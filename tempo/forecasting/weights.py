@@ -87,6 +87,7 @@ class Weights:
     _accounts: tuple[Account, ...]
     _judged: Judged
     _seen: MarksSeen
+    _outside: str | None
     _delay: ReportingDelay | None
     _entropy: int
     _end: pd.Timestamp
@@ -153,7 +154,8 @@ class Weights:
         """Check whether each scenario could have produced what was observed.
 
         Compares the number of attacks since ``since`` with what the scenario expected of that time before it saw
-        them. If every scenario fails, none of them explains the data, and their odds mean little.
+        them. If every scenario fails, none of them explains the data, and their odds mean little: where that is so with
+        ``prob=0.95``, ``notes`` and ``words()`` say it.
 
         Parameters
         ----------
@@ -667,7 +669,7 @@ class Weights:
         -------
         str
             Without causal language; the scale of the evidence is that of Kass and Raftery (1995). If no scenario
-            explains what was observed, it says so.
+            explains what was observed, or none expected so many or so few attacks, it says so.
         """
         text = odds_sentence(
             self.prior,
@@ -677,7 +679,7 @@ class Weights:
             seen=self._judged.seen if self._judged.speaks else None,
         )
         doubt = unexplained(self.log_evidence, self.free_log_evidence)
-        return text if doubt is None else f"{text} {doubt}"
+        return " ".join(part for part in (text, doubt or self._outside) if part)
 
     def __repr__(self) -> str:
         shares = ", ".join(

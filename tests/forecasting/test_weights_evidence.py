@@ -702,3 +702,38 @@ def test_a_note_counts_attacks_of_unknown_kind_over_all_draws_of_the_dates():
     stories = [Scenario.of_phases(str(k), [phase]) for k, phase in enumerate(phases)]
     notes = weigh(past, stories, since="2021-01-01", imputations=400, rng=1).notes
     assert any(note.startswith("4 attacks of unknown kind") for note in notes)
+
+
+def test_a_number_that_no_scenario_expected_is_said():
+    """Ten attacks in 60 days are more than either story expected, though a free rate is no 20 times as good."""
+    values = np.zeros(60, dtype=int)
+    values[np.linspace(1, 58, 10).astype(int)] = 1
+    past = pd.Series(values, index=pd.date_range("2020-01-01", periods=60), name="raids")
+    told = [Scenario.every("2-3 months", name="A"), Scenario.every("1-2 a month", name="B")]
+    weights = weigh(past, told, rng=1)
+    assert weights.explained
+    assert not weights.check()["passed"].any()
+    said = "10 raids came, and they expected 'A' 0 to 3, 'B' 0 to 7 (95 % intervals)"
+    assert said in weights.notes[0]
+    assert said in weights.words()
+    # One that expected it is enough, and the answer is that of the check.
+    calm = weigh(past, [*told, Scenario.every("1-2 a week", name="C")], rng=1)
+    assert calm.check()["passed"].tolist() == [False, False, True]
+    assert not any("No scenario expected" in note for note in calm.notes)
+    assert "No scenario expected" not in calm.words()
+
+
+def test_a_true_scenario_is_seldom_called_unexpected():
+    """At most one case in twenty, whatever the others say; far wrong ones add nothing to it."""
+    rng = np.random.default_rng(3)
+    true = Scenario.every("1-2 a week", name="true")
+    told = [
+        true,
+        Scenario.every("1-2 years", name="rare"),
+        Scenario.every("5-9 a day", name="busy"),
+    ]
+    days, called = pd.date_range("2020-01-01", periods=50), 0
+    for rate in true.rate.quantile(rng.random(120)):
+        weights = weigh(pd.Series(rng.poisson(rate, 50), index=days), told, rng=rng)
+        called += any("No scenario expected" in note for note in weights.notes)
+    assert 0 < called <= stats.binom(120, 0.05).ppf(0.999)
