@@ -105,6 +105,10 @@ class FewEventsWarning(TempoWarning):
     """There are so few events that the answer rests mostly on the prior."""
 
 
+class OtherAttacksWarning(TempoWarning):
+    """A scenario learned from other attacks than those that are to judge it, such as under another counting rule."""
+
+
 class ConvergenceWarning(TempoWarning):
     """An optimiser, sampler or approximation did not meet its own standard."""
 

@@ -170,6 +170,7 @@ def _indicators(analysis: Analysis, words: str) -> tuple[Part, ...]:
     if reading is not None:
         parts.append(_tipping(table, reading.name, noun, days, words))
     parts.append(sheet)
+    parts.append(_silence(analysis, noun))
     parts.append(_decision(analysis))
     return tuple(parts)
 
@@ -207,6 +208,26 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
             f"With {table.index[first]:,} {noun.many} in {days} days, {then.clause} that the {name} scenario does."
         )
     return " ".join(said)
+
+
+def _silence(analysis: Analysis, noun: Noun) -> str:
+    """Say how long a silence would make one scenario all but sure, and how probable so long a silence is."""
+    table = analysis.weights.silence(_DECIDED)
+    table = table[table["days"] > 0]
+    if table.empty:
+        return f"No silence of up to a year would make a scenario {percent(_DECIDED)} probable that is not so by now."
+    row = table.sort_values("days").iloc[0]
+    days = int(row["days"])
+    weeks = f" (about {number(days / 7, 2)} weeks)" if days >= 14 else ""
+    chances = ", ".join(
+        f"{percent(float(row[f'chance under {name}']))} under {name}"
+        for name in analysis.weights.probabilities.index
+    )
+    return (
+        f"{plural(days, 'day')}{weeks} without any {noun.one}, to {long_date(row['until'])}, would make the "
+        f"{row.name} scenario {percent(_DECIDED)} probable; so long a silence has a chance of {chances}, and "
+        f"{percent(float(row['chance under any']))} overall."
+    )
 
 
 def _decision(analysis: Analysis) -> str:

@@ -14,7 +14,7 @@ from tempo.data.window import DAY
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, one_day
 from tempo.figures.labels import plain, width_mm
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import MOST_DAYS, days_of
 
 if TYPE_CHECKING:
     from tempo.forecasting.previews import Preview
@@ -71,7 +71,8 @@ def plot_story(
     since = scenario.since if scenario.since is not None else told.days[0]
     dated = scenario.since is not None
     first = min(since, told.days[0]) - (_BEFORE if len(scenario.phases) > 1 else 0 * DAY)
-    long = int((told.days[-1] - first) / DAY) + 1
+    long = min(int((told.days[-1] - first) / DAY) + 1, MOST_DAYS)
+    first = told.days[-1] - (long - 1) * DAY
     shown = scenario.preview(f"{long}D", start=first, rng=rng)
     spans = sorted({max(ahead // 3, 1), max(2 * ahead // 3, 1), ahead})
     table = told.table([f"{span}D" for span in spans])

@@ -15,7 +15,7 @@ from tempo.data.rounding import counted, interval
 from tempo.errors import ScenarioError
 from tempo.forecasting.laws import lognormal
 
-__all__ = ["DayEffect", "bunching", "day_effect"]
+__all__ = ["DayEffect", "bunching", "day_effect", "spread_over"]
 
 type Floats = NDArray[np.float64]
 
@@ -153,7 +153,11 @@ def _block_evidence(counts: Counts, grid: Floats) -> Floats:
 
 
 def bunching(
-    values: Floats, means: Floats, weights: Floats, rng: np.random.Generator
+    values: Floats,
+    means: Floats,
+    weights: Floats,
+    rng: np.random.Generator,
+    share: Floats | None = None,
 ) -> tuple[float, float, float]:
     """Check whether attacks share days more often than independent ones would.
 
@@ -162,14 +166,16 @@ def bunching(
 
     Parameters
     ----------
-    values : ndarray of float, shape (days,)
-        Attacks.
+    values : ndarray of float, shape (days,), or (series, days)
+        Attacks; one series for each draw of uncertain dates.
     means : ndarray of float, shape (draws, days)
         Expected number of each day under draws of the story.
     weights : ndarray of float, shape (draws,)
         Probability of each draw.
     rng : numpy.random.Generator
         Draws 1,000 replicates.
+    share : ndarray of float, shape (series,), optional
+        Probability of each series, over which everything is averaged; all alike when left out.
 
     Returns
     -------
@@ -183,18 +189,44 @@ def bunching(
     >>> observed, tail < 0.01
     (10.0, True)
     """
-    total = int(values.sum())
-    observed = float((values * (values - 1) / 2).sum())
-    if total < 2 or not means.size:
-        return observed, 0.0, 1.0
+    values = np.atleast_2d(values)
+    share = np.full(len(values), 1 / len(values)) if share is None else share
+    total = values.sum(axis=1).astype(int)
+    observed = (values * (values - 1) / 2).sum(axis=1)
+    if total.max() < 2 or not means.size:
+        return float(share @ observed), 0.0, 1.0
     rows = rng.choice(len(means), size=_REPLICATES, p=weights)
     chance = means[rows] / np.maximum(means[rows].sum(axis=1, keepdims=True), 1e-300)
     edges = np.cumsum(chance, axis=1)
     edges[:, -1] = 1.0
-    expected = float((chance**2).sum(axis=1).mean() * total * (total - 1) / 2)
-    pairs = np.empty(_REPLICATES)
-    for i, edge in enumerate(edges):
-        drawn = np.bincount(np.searchsorted(edge, rng.random(total)))
-        pairs[i] = (drawn * (drawn - 1) / 2).sum()
-    tail = float((1 + np.sum(pairs >= observed)) / (1 + _REPLICATES))
-    return observed, expected, tail
+    expected = float((chance**2).sum(axis=1).mean() * (share @ (total * (total - 1) / 2)))
+    of_series = spread_over(share, _REPLICATES)
+    as_many = 0
+    for edge, s in zip(edges, of_series, strict=True):
+        drawn = np.bincount(np.searchsorted(edge, rng.random(total[s])))
+        as_many += int((drawn * (drawn - 1) / 2).sum() >= observed[s])
+    return float(share @ observed), expected, (1 + as_many) / (1 + _REPLICATES)
+
+
+def spread_over(share: Floats, size: int) -> NDArray[np.int64]:
+    """Give each of some replicates a series, so that each series gets its share of them.
+
+    Parameters
+    ----------
+    share : ndarray of float, shape (series,)
+        Probability of each series; they sum to 1.
+    size : int
+        How many replicates.
+
+    Returns
+    -------
+    ndarray of int, shape (size,)
+        Ascending.
+
+    Examples
+    --------
+    >>> spread_over(np.array([0.25, 0.75]), 4).tolist()
+    [0, 1, 1, 1]
+    """
+    places = np.searchsorted(np.cumsum(share), (np.arange(size) + 0.5) / size)
+    return np.asarray(np.minimum(places, len(share) - 1))

@@ -15,7 +15,7 @@ from tempo.forecasting.stories import Story
 from tempo.forecasting.story_draws import nearer
 from tempo.forecasting.story_kernels import add_evidence, day_terms, excitation
 
-__all__ = ["LEAST_ESS", "Account", "Told", "account_of", "before_data", "blocks"]
+__all__ = ["LEAST_ESS", "Account", "Told", "account_of", "before_data", "blocks", "curve_of"]
 
 type Floats = NDArray[np.float64]
 
@@ -28,7 +28,10 @@ _NO = np.empty(0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """A story as the compiled loops want it: an empty array where something is no part of it."""
+    """A story as the compiled loops want it: an empty array where something is no part of it.
+
+    Its ``rate`` is that of reported attacks.
+    """
 
     story: Story
     rate: Floats
@@ -56,8 +59,9 @@ class Account:
         Overdispersion of a day's number, where the story itself states none.
     reported : ndarray of float, shape (draws,), or None
         Share of all attacks that is ever reported; None: all.
-    rate_is_true : bool
-        Whether the rates of the story are of all attacks, or of the reported ones.
+    as_reported : bool or None
+        Whether all rates of the story are of the reported attacks (True) or of all attacks (False); None: those that
+        were learned from the record are of the reported ones.
     log_weights : ndarray of float, shape (draws,)
         Log-likelihood of each draw at the end of the data, and what undoes a preference in drawing.
     log_evidence : ndarray of float, shape (days + 1,)
@@ -72,7 +76,7 @@ class Account:
     levels: Floats
     dispersion: Floats | None
     reported: Floats | None
-    rate_is_true: bool
+    as_reported: bool | None
     log_weights: Floats
     log_evidence: Floats
     series_weights: Floats
@@ -89,13 +93,6 @@ class Account:
     def effective_draws(self) -> float:
         """How many equally weighted draws say as much."""
         return float(1.0 / np.sum(self.weights**2))
-
-    @property
-    def thinning(self) -> Floats:
-        """Reported attacks for each attack of which the rate speaks, shape (draws,)."""
-        if self.reported is None or not self.rate_is_true:
-            return np.ones(len(self.levels))
-        return self.reported
 
     def told(self, rows: slice | NDArray[np.int64], days: pd.DatetimeIndex) -> Told:
         """Tell the story of some draws about some days.
@@ -117,6 +114,8 @@ class Account:
             self.levels[rows],
             days,
             None if self.dispersion is None else self.dispersion[rows],
+            None if self.reported is None else self.reported[rows],
+            self.as_reported,
         )
 
     def picked(
@@ -147,9 +146,51 @@ class Account:
         series = (rng.random(size)[:, None] * edges[:, -1:] > edges).sum(axis=1)
         return rows, self.state[rows, np.minimum(series, edges.shape[1] - 1)]
 
+    def spread(
+        self, size: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], Floats, Floats | None]:
+        """Give draws of what the observed days leave of the story, evenly spread over it.
+
+        Parameters
+        ----------
+        size : int
+            About how many: each draw comes as often as its weight asks for, up or down to a whole number, and once
+            with that number for its weight (systematic resampling). All draws where there are no more.
+        rng : numpy.random.Generator
+            Places the grid.
+
+        Returns
+        -------
+        rows : ndarray of int, shape (m,)
+            Draws, at most ``size`` of them.
+        worth : ndarray of float, shape (m,)
+            Their weights, with sum 1.
+        state : ndarray of float, shape (m,), or None
+            What earlier reported attacks have left.
+        """
+        series = 1 if self.state is None else self.state.shape[1]
+        weights = self.weights[:, None] * (self.series_weights if series > 1 else 1.0)
+        whole = weights.ravel() / weights.sum()
+        if size >= len(whole):
+            places = np.flatnonzero(whole > 0)
+            worth = whole[places]
+        else:
+            levels = (rng.random() + np.arange(size)) / size
+            found = np.searchsorted(np.cumsum(whole), levels)
+            places, copies = np.unique(np.minimum(found, len(whole) - 1), return_counts=True)
+            worth = copies / size
+        rows = places // series
+        state = None if self.state is None else self.state[rows, places % series]
+        return rows, worth / worth.sum(), state
+
 
 def _told(
-    scenario: Scenario, levels: Floats, days: pd.DatetimeIndex, dispersion: Floats | None
+    scenario: Scenario,
+    levels: Floats,
+    days: pd.DatetimeIndex,
+    dispersion: Floats | None,
+    reported: Floats | None,
+    as_reported: bool | None,
 ) -> Told:
     story = scenario.story(levels, days)
     if story.shares is not None:  # in the order in which kinds are counted
@@ -157,9 +198,15 @@ def _told(
         if (order != np.arange(len(order))).any():
             story = replace(story, shares=story.shares[:, :, order])
     spread = dispersion if story.dispersion is None else story.dispersion
+    rate = story.rate
+    if reported is not None and not as_reported:
+        share = reported[:, None]
+        if as_reported is None and story.learned is not None:
+            share = np.where(story.learned, 1.0, share)
+        rate = rate * share
     return Told(
         story=story,
-        rate=np.ascontiguousarray(story.rate, dtype=float),
+        rate=np.ascontiguousarray(rate, dtype=float),
         branching=_NONE
         if story.branching is None
         else np.ascontiguousarray(story.branching, dtype=float),
@@ -175,7 +222,7 @@ def account_of(
     *,
     dispersion: Floats | None = None,
     reported: Floats | None = None,
-    rate_is_true: bool = True,
+    as_reported: bool | None = None,
     near: Account | None = None,
 ) -> Account:
     """Weigh one scenario.
@@ -190,8 +237,9 @@ def account_of(
         Draws the story.
     dispersion, reported : ndarray of float or None
         Equally probable values, in ascending order, of what the story leaves open; each draw gets one.
-    rate_is_true : bool, default True
-        Whether the rates of the story are of all attacks, or of the reported ones.
+    as_reported : bool or None
+        Whether all rates of the story are of the reported attacks (True) or of all attacks (False); None: those that
+        were learned from the record are of the reported ones.
     near : Account, optional
         What an earlier attempt gave: most draws are then made where it agreed with the data.
 
@@ -203,7 +251,8 @@ def account_of(
     """
     levels = scenario.draw(_DRAWS if near is None else 2 * _DRAWS, stream)
     steady = scenario.steady
-    if steady is None or dispersion is not None or (reported is not None and rate_is_true):
+    whole = steady is not None and bool(steady.learned if as_reported is None else as_reported)
+    if steady is None or dispersion is not None or (reported is not None and not whole):
         log_ratio = np.zeros(len(levels))
         if near is not None:
             levels, log_ratio = nearer(near.levels, near.log_weights, levels)
@@ -214,10 +263,10 @@ def account_of(
             log_ratio,
             _spread_over(dispersion, len(levels), stream),
             _spread_over(reported, len(levels), stream),
-            rate_is_true=rate_is_true,
+            as_reported,
         )
     return _weighed_steady(
-        scenario, steady, judged, levels, _spread_over(reported, len(levels), stream)
+        scenario, steady, judged, levels, _spread_over(reported, len(levels), stream), as_reported
     )
 
 
@@ -263,8 +312,24 @@ def _spread_over(values: Floats | None, draws: int, stream: np.random.Generator)
     return values[stream.permutation(draws) * len(values) // draws]
 
 
-def _curve_of(draws: int, curves: int) -> NDArray[np.int64]:
-    """Give each draw a curve, in an order that has nothing to do with that of evenly spread draws."""
+def curve_of(draws: int, curves: int) -> NDArray[np.int64]:
+    """Give each draw a curve, in an order that has nothing to do with that of evenly spread draws.
+
+    Parameters
+    ----------
+    draws, curves : int
+        How many.
+
+    Returns
+    -------
+    ndarray of int, shape (draws,)
+        Each curve as often as another, or once more.
+
+    Examples
+    --------
+    >>> np.bincount(curve_of(10, 3)).tolist()
+    [4, 3, 3]
+    """
     if curves == 1:
         return np.zeros(draws, dtype=np.int64)
     return np.random.default_rng(0).permutation(draws) % curves
@@ -277,19 +342,22 @@ def _weighed(
     log_ratio: Floats,
     dispersion: Floats | None,
     reported: Floats | None,
-    *,
-    rate_is_true: bool,
+    as_reported: bool | None,
 ) -> Account:
     days, (n_series, n) = judged.days, judged.values.shape
     n_draws, curves = len(levels), len(judged.exposure)
     log_weights = log_ratio[:, None] + judged.log_share
     peak, total = np.full(n, -np.inf), np.zeros(n)
     states: list[Floats] = []
-    curve = _curve_of(n_draws, curves)
-    thin = np.ones(n_draws) if reported is None or not rate_is_true else reported
+    curve = curve_of(n_draws, curves)
     for block in blocks(n_draws, n):
         told = _told(
-            scenario, levels[block], days, None if dispersion is None else dispersion[block]
+            scenario,
+            levels[block],
+            days,
+            None if dispersion is None else dispersion[block],
+            None if reported is None else reported[block],
+            as_reported,
         )
         size = len(told.rate)
         excited = bool(told.branching.size)
@@ -308,7 +376,6 @@ def _weighed(
                 judged.exposure,
                 judged.hidden,
                 curve[block],
-                thin[block],
                 state[s],
                 out,
             )
@@ -334,7 +401,7 @@ def _weighed(
         levels=levels,
         dispersion=dispersion,
         reported=reported,
-        rate_is_true=rate_is_true,
+        as_reported=as_reported,
         log_weights=by_draw,
         log_evidence=np.concatenate([[0.0], evidence]),
         series_weights=np.nan_to_num(shares, nan=1.0 / n_series),
@@ -348,6 +415,7 @@ def _weighed_steady(
     judged: Judged,
     levels: Floats,
     reported: Floats | None,
+    as_reported: bool | None,
 ) -> Account:
     """Weigh a constant Gamma rate in closed form: exact also where hardly a draw agrees with the data."""
     n_series, n = judged.values.shape
@@ -375,7 +443,7 @@ def _weighed_steady(
             levels=levels,
             dispersion=None,
             reported=reported,
-            rate_is_true=reported is None,
+            as_reported=as_reported,
             log_weights=by_draw,
             log_evidence=np.concatenate([[0.0], evidence]),
             series_weights=np.exp(log_weights - by_draw[:, None]),
@@ -383,7 +451,7 @@ def _weighed_steady(
         )
 
     per_day = rate.quantile(levels[:, 0])
-    curve = _curve_of(len(levels), len(days))
+    curve = curve_of(len(levels), len(days))
     constant = np.array(
         [
             special.xlogy(values[s], np.where(values[s] > 0, exposure, 1.0)).sum()

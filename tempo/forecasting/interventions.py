@@ -14,7 +14,7 @@ from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import OptionError, StationarityWarning
 from tempo.forecasting.intervention_paths import CAP, Change, futures_of
 from tempo.forecasting.outlook import CountFit, Outlook, future_bins, paths_array
-from tempo.forecasting.spans import days_of, is_number
+from tempo.forecasting.spans import is_number
 from tempo.models.intervals import interval_levels
 from tempo.randomness import RNGLike, resolve
 
@@ -202,7 +202,6 @@ def intervene(
     >>> bool((found.difference() <= 0).all()), bool(found.table().loc["difference", "mean"] < -5)
     (True, True)
     """
-    days = days_of(horizon)
     for name, factor in (("baseline", baseline), ("branching", branching)):
         if not is_number(factor) or not 0 <= factor < np.inf:
             raise OptionError(
@@ -210,17 +209,15 @@ def intervene(
             )
     if baseline == 1 and branching == 1:
         raise OptionError("nothing is changed. Give a factor: baseline=0.5, or branching=0.")
-    if draws < 1:
-        raise OptionError(f"draws is {draws}; expected at least 1.")
     if not hasattr(fit, "counts"):
         raise OptionError(f"got a {type(fit).__name__}; expected a fitted model of counts.")
     counts = fit.counts
-    starts, bin_days = future_bins(counts, days)
+    starts, bin_days = future_bins(counts, horizon, draws)
     begin = counts.end if start is None else as_date(start, "start")
     if not starts[0] <= begin < starts[-1] + pd.Timedelta(days=float(bin_days[-1])):
         raise OptionError(
-            f"start is {begin:%Y-%m-%d}, outside the horizon of {days} days from {counts.end:%Y-%m-%d}. Choose a day "
-            "in it, or forecast further."
+            f"start is {begin:%Y-%m-%d}, outside the horizon of {bin_days.sum():g} days from {counts.end:%Y-%m-%d}. "
+            "Choose a day in it, or forecast further."
         )
     first = int(np.searchsorted(starts.to_numpy(), begin.to_numpy(), side="right")) - 1
     notes = list(getattr(getattr(fit, "provenance", None), "notes", ()))

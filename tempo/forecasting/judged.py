@@ -13,6 +13,7 @@ from scipy import special
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
+from tempo.data.rounding import counted
 from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.daily import daily_series
@@ -77,6 +78,7 @@ class Record:
                     ),
                 ).judged(start, left_out, curves),
                 log_share=self._log_share(start, left_out, kept, copies),
+                share=copies / copies.sum(),
             )
         counts = tuple(one.select(inside) for one in self.series)
         every = np.array([np.nan_to_num(one.to_numpy(dtype=float)) for one in self.series])
@@ -117,6 +119,7 @@ class Record:
             log_share=self._log_share(
                 start, left_out, np.arange(len(counts)), np.ones(len(counts), dtype=np.int64)
             ),
+            share=np.full(len(counts), 1 / len(counts)),
             kinds=self.kinds,
             by_kind=by_kind,
             deadly=deadly,
@@ -183,6 +186,8 @@ class Judged:
     log_share : ndarray of float, shape (series,)
         Log of the worth of this series: its share of all draws of the dates, times what an attack that may have come
         before the days is worth there.
+    share : ndarray of float, shape (series,)
+        Share of this series in all draws of the dates.
     kinds, by_kind, deadly, harmless
         As in ``Record``.
     kinds_urn, toll_urn : ndarray of float, shape (series, days), or None
@@ -196,6 +201,7 @@ class Judged:
     exposure: Floats
     hidden: NDArray[np.bool_]
     log_share: Floats
+    share: Floats
     kinds: tuple[str, ...]
     by_kind: Floats | None
     deadly: Floats | None
@@ -207,6 +213,25 @@ class Judged:
     def days(self) -> pd.DatetimeIndex:
         """The days."""
         return self.counts[0].bin_starts
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is a day that judges."""
+        return bool((self.exposure > 0).any())
+
+    @property
+    def events(self) -> float:
+        """Attacks on these days, on average over the draws of uncertain dates."""
+        return float(self.share @ self.values.sum(axis=1))
+
+    @property
+    def seen(self) -> str:
+        """How many attacks there were, in words; where uncertain dates leave it open, the range and the mean."""
+        totals = self.values.sum(axis=1)
+        label, low, high = self.counts[0].label, totals.min(), totals.max()
+        if low == high:
+            return counted(float(low), label)
+        return f"{low:,.0f} to {counted(float(high), label)}, on average {self.events:,.0f}"
 
     def mark_terms(self, story: Story, series: int) -> Floats | None:
         """Give the running log-probability of kinds and deaths, given how many attacks there were.

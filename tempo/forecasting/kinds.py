@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.counts import Counts
 from tempo.errors import OptionError
 from tempo.forecasting.outlook import Outlook, future_bins, paths_array
-from tempo.forecasting.spans import check_draws, days_of
+from tempo.forecasting.spans import check_draws
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
@@ -109,10 +109,9 @@ def forecast_kinds(
         raise OptionError(
             f"{type(fit).__name__} knows no kinds. Fit tempo.HawkesKinds(), or use tempo.forecast for this fit."
         )
-    days = days_of(horizon)
-    check_draws(draws)
     counts = fit.counts
-    starts, bin_days = future_bins(counts, days)
+    starts, bin_days = future_bins(counts, horizon, draws)
+    check_draws(draws, len(starts) * len(fit.kinds))
     source = resolve(rng)
     paths = fit.simulate_kinds(len(starts), draws, source.generator)
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))

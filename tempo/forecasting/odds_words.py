@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tempo.data.rounding import counted, number, percent
+from tempo.data.rounding import number, percent
 from tempo.forecasting.free_rate import FREE_BETTER
 
 __all__ = ["factor_words", "odds_sentence", "strength", "unexplained", "words_table"]
@@ -107,8 +107,7 @@ def odds_sentence(
     log_evidence: pd.Series,
     *,
     since: pd.Timestamp,
-    events: int,
-    label: str,
+    seen: str | None,
 ) -> str:
     """Say in one or two sentences what the evidence did to the odds.
 
@@ -118,10 +117,8 @@ def odds_sentence(
         By scenario.
     since : pandas.Timestamp
         First day that judged.
-    events : int
-        What happened since.
-    label : str
-        What is counted.
+    seen : str or None
+        What happened since; None where no day has judged yet.
 
     Returns
     -------
@@ -138,8 +135,15 @@ def odds_sentence(
             prior.index, prior.to_list(), probabilities.to_list(), strict=True
         )
     )
+    if seen is None:
+        before = ", ".join(
+            f"{name!r} {percent(p)}" for name, p in zip(prior.index, prior.to_list(), strict=True)
+        )
+        return (
+            f"No day has judged the scenarios yet. Probabilities are those of the prior: {before}."
+        )
     return (
-        f"What happened since {since:%Y-%m-%d} ({counted(events, label)}) is {factor_words(gain)} as probable under "
+        f"What happened since {since:%Y-%m-%d} ({seen}) is {factor_words(gain)} as probable under "
         f"{better!r} as under {worse!r}, which {strength(gain)[1].format(better=repr(better))}. "
         f"Probabilities: {shares}."
     )

@@ -71,7 +71,7 @@ def said_onset(onset: str | DateLike | tuple[DateLike, DateLike]) -> Onset:
         return _words(onset)
     try:
         if isinstance(onset, dt.timedelta):
-            return f"{days_of(onset, 'onset')}D"
+            return f"{days_of(onset, 'onset', longest=None)}D"
         if isinstance(onset, np.datetime64) and unsaid(onset):
             onset = pd.Period(str(onset), freq=np.datetime_data(onset)[0])
         if isinstance(onset, pd.Period):
@@ -118,7 +118,7 @@ def onset_words(onset: Onset) -> str:
         low, high = _ends(onset)
         days = counted(high, "days") if low == high else f"{low} to {high} days"
         return f"from a day {days} {'from now' if onset.startswith('in ') else 'ago'}"
-    return f"from a day of the last {counted(days_of(onset), 'days')}"
+    return f"from a day of the last {counted(days_of(onset, longest=None), 'days')}"
 
 
 def begun(onset: Onset, end: pd.Timestamp) -> Onset:
@@ -147,14 +147,14 @@ def begun(onset: Onset, end: pd.Timestamp) -> Onset:
     if onset == "now":
         return end, end + DAY
     if onset.startswith("next "):
-        return end, end + days_of(onset.removeprefix("next "), "onset") * DAY
+        return end, end + days_of(onset.removeprefix("next "), "onset", longest=None) * DAY
     if onset.startswith("in "):
         low, high = _ends(onset)
         return end + low * DAY, end + (high + 1) * DAY
     if onset.endswith(" ago"):
         low, high = _ends(onset)
         return end - high * DAY, end - (low - 1) * DAY
-    return end - days_of(onset, "onset") * DAY, end
+    return end - days_of(onset, "onset", longest=None) * DAY, end
 
 
 def _ends(onset: str) -> tuple[int, int]:
@@ -185,7 +185,7 @@ def _words(onset: str) -> Onset:
     if said.lower() in {"now", "after"}:
         return said.lower()
     try:
-        return f"{days_of(said, 'onset')}D"
+        return f"{days_of(said, 'onset', longest=None)}D"
     except OptionError:  # not a duration in days or weeks
         pass
     if match := _SPAN.fullmatch(said):

@@ -16,7 +16,7 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
-from tempo.forecasting.spans import check_draws, days_of
+from tempo.forecasting.spans import MOST_DAYS, check_draws, days_of
 from tempo.models.intervals import central_levels
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -425,7 +425,7 @@ class Outlook:
     def _bins_within(self, within: str | pd.Timedelta | None) -> int:
         if within is None:
             return len(self.bin_days)
-        days = days_of(within, "within")
+        days = days_of(within, "within", longest=None)
         edges = np.rint(np.cumsum(self.bin_days)).astype(int)
         if days > edges[-1]:
             raise OptionError(
@@ -544,10 +544,8 @@ def forecast(
     >>> outlook.counts.sizes["draw"], outlook.counts.sizes["time"], str(outlook.start.date())
     (2000, 28, '2020-03-12')
     """
-    days = days_of(horizon)
-    check_draws(draws)
     counts = fit.counts
-    starts, bin_days = future_bins(counts, days)
+    starts, bin_days = future_bins(counts, horizon, draws)
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))
     if 0 < counts.exposure.iloc[-1] < 1:
         notes = (
@@ -569,15 +567,19 @@ def forecast(
     return outlook if lethality is None else outlook.with_deaths(lethality, source.generator)
 
 
-def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
+def future_bins(
+    counts: Counts, horizon: str | pd.Timedelta, draws: int
+) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
     """Give the bins that follow the counts: as many as reach the horizon.
 
     Parameters
     ----------
     counts : Counts
         The past.
-    days : int
-        Length of the horizon.
+    horizon : str
+        How far.
+    draws : int
+        How many futures are to fill them.
 
     Returns
     -------
@@ -585,11 +587,19 @@ def future_bins(counts: Counts, days: int) -> tuple[pd.DatetimeIndex, NDArray[np
         Bin starts.
     bin_days : ndarray of float
         Bin lengths in days.
+
+    Raises
+    ------
+    OptionError
+        If the horizon is no duration, there are more than 3,660 bins in it, or more futures than memory holds.
     """
+    width = (counts.bin_ends[-1] - counts.bin_starts[-1]) / DAY
+    days = days_of(horizon, longest=max(int(MOST_DAYS * width), 1))
     offset = pd.tseries.frequencies.to_offset(counts.freq)
     start = counts.end
     starts = pd.date_range(start, start + days * DAY, freq=offset, inclusive="left", unit="us")
     ends = pd.DatetimeIndex(starts + offset)
+    check_draws(draws, len(starts))
     return starts, np.asarray((ends - starts) / DAY, dtype=float)
 
 

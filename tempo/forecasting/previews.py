@@ -127,7 +127,7 @@ class Preview:
         spans = [days_of(span, "within") for span in _WITHIN if within is None]
         spans = [n for n in spans if n <= len(self.days)] or [len(self.days)]
         if within is not None:
-            spans = [days_of(span, "within") for span in within]
+            spans = [days_of(span, "within", longest=None) for span in within]
         if max(spans) > len(self.days):
             raise OptionError(
                 f"within asks for {max(spans)} days, but {len(self.days)} were simulated. Preview a longer horizon."
@@ -277,13 +277,14 @@ def previewed(
     Raises
     ------
     OptionError
-        If there are no draws.
+        If the horizon is longer than 3,660 days, or there are no draws, or more than memory holds.
     """
-    check_draws(draws)
+    ahead = days_of(horizon)
+    check_draws(draws, ahead)
     generator = resolve(rng).generator
     chosen = None if start is None else as_date(start, "start")
     first = scenario.starts if chosen is None else chosen
-    days = pd.date_range(first, periods=days_of(horizon), freq="1D", unit="us")
+    days = pd.date_range(first, periods=ahead, freq="1D", unit="us")
     levels = scenario.draw(draws, generator)
     story = scenario.story(levels, days)
     source = scenario.phases[0].rate

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tempo.data.counts import Counts
 from tempo.data.incidents import Incidents
@@ -13,11 +15,11 @@ from tempo.forecasting.continuations import Continued
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, Spread
-from tempo.forecasting.learning import learned_kinds, learned_lethality, learned_rate
+from tempo.forecasting.learning import learned_kinds, learned_lethality, learned_rate, of_reported
 from tempo.forecasting.onsets import begun
 from tempo.forecasting.phases import Phase
 
-__all__ = ["check_story", "learns", "resolved", "unlearned"]
+__all__ = ["check_story", "learns", "reported_by_now", "resolved", "unlearned"]
 
 type Past = Incidents | Counts | pd.Series
 
@@ -144,6 +146,49 @@ def resolved(
             lethality = learned_lethality(_incidents(past, "lethality"), until)
         told[i] = replace(phase, rate=rate, kinds=kinds, lethality=lethality)
     return tuple(told), max([until, *fits])
+
+
+def reported_by_now(
+    phases: tuple[Phase, ...], until: pd.Timestamp, watched: Counts, curves: NDArray[np.float64]
+) -> tuple[Phase, ...]:
+    """Correct the rates that phases learned for attacks that are not in the record yet.
+
+    Parameters
+    ----------
+    phases : tuple of Phase
+        Resolved.
+    until : pandas.Timestamp
+        Days before this one were used.
+    watched : Counts
+        Daily counts of the record.
+    curves : ndarray of float, shape (curves, days)
+        Share of the attacks of each day of the record that has been reported by now.
+
+    Returns
+    -------
+    tuple of Phase
+        Equal to what was given where nothing was learned, or everything is reported. Shares of kinds and of lethal
+        attacks stay, because attacks of all kinds are taken to be reported alike.
+
+    Examples
+    --------
+    >>> from tempo.data.counts import as_counts
+    >>> days = as_counts(pd.Series(1, index=pd.date_range("2020-01-01", periods=40)))
+    >>> phases, until = resolved("s", (Phase("steady", "past"),), days)
+    >>> reported_by_now(phases, until, days, np.full((1, 40), 0.5))[0].rate.rate_days
+    20.0
+    """
+    # Learning ends where the story may first leave its first phase; a fit that it continues may know later days.
+    until = min([until, *(phase.onset[0] for phase in phases if isinstance(phase.onset, tuple))])
+    told = []
+    for phase in phases:
+        rate = phase.rate
+        if isinstance(rate, GammaRate) and rate.learned:
+            rate = of_reported(rate, until, watched, curves)
+        elif isinstance(rate, Multiple) and rate.base is not None:
+            rate = replace(rate, base=of_reported(rate.base, until, watched, curves))
+        told.append(replace(phase, rate=rate))
+    return tuple(told)
 
 
 def _incidents(past: Past, what: str) -> Incidents:

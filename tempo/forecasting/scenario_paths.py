@@ -94,14 +94,10 @@ def attacks(
         Attacks.
     """
     rate = told.rate
-    if account.reported is not None:
+    if account.reported is not None and not reported_only:
         share = account.reported[rows]
-        if account.rate_is_true and reported_only:
-            rate = rate * share[:, None]
-        elif not account.rate_is_true and not reported_only:
-            rate = rate / share[:, None]
-        if state is not None and not reported_only:
-            state = state / share
+        rate = rate / share[:, None]
+        state = None if state is None else state / share
     if told.plain:
         return np.asarray(rng.poisson(rate))
     out = np.empty(rate.shape, dtype=np.int64)

@@ -29,7 +29,7 @@ from tempo.forecasting.laws import GammaRate, Kinds, Length, Multiple, Spread, r
 from tempo.forecasting.phases import Phase, said_length, said_multiple, said_rate
 from tempo.forecasting.previews import Preview, names_start, previewed, stretch_words
 from tempo.forecasting.resolving import check_story, learns, resolved, unlearned
-from tempo.forecasting.spans import days_of
+from tempo.forecasting.spans import check_draws, days_of
 from tempo.forecasting.stories import Story
 from tempo.forecasting.timelines import layout, tell
 from tempo.models.intervals import interval_levels
@@ -41,6 +41,16 @@ if TYPE_CHECKING:
 __all__ = ["GammaRate", "Scenario"]
 
 type Past = Incidents | Counts | pd.Series
+
+
+def _rise(multiple: Multiple, what: str) -> Multiple:
+    """Refuse a multiple under which attacks fall for sure."""
+    if multiple.high <= 1:
+        raise ScenarioError(
+            f"rate_multiplier is {multiple.words}, under which attacks do not rise. A fall is Scenario.ceasefire "
+            f"(breakdown=None where it cannot break down); {what} takes a multiple such as (3, 8)."
+        )
+    return multiple
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,7 +177,7 @@ class Scenario:
         Raises
         ------
         ScenarioError
-            If the onset leaves no earlier data, or an interval cannot be used.
+            If the onset leaves no earlier data, or an interval cannot be used, such as a multiple that is all below 1.
 
         Examples
         --------
@@ -176,7 +186,7 @@ class Scenario:
         >>> Scenario.escalation(past, (3, 8)).phases[1].onset[0].date().isoformat()
         '2020-02-11'
         """
-        jump = said_multiple(rate_multiplier, "rate_multiplier", prob)
+        jump = _rise(said_multiple(rate_multiplier, "rate_multiplier", prob), "an escalation")
         later = Phase.of("escalation", jump, onset=onset, duration=duration, prob=prob)
         return cls.of_phases(name, [Phase("earlier", "past"), later], past)
 
@@ -223,7 +233,7 @@ class Scenario:
         >>> [phase.name for phase in Scenario.surge_and_return(past, settle=(0.5, 1.5)).phases]
         ['earlier', 'surge', 'settled']
         """
-        jump = said_multiple(rate_multiplier, "rate_multiplier", prob)
+        jump = _rise(said_multiple(rate_multiplier, "rate_multiplier", prob), "a surge")
         surge = Phase.of(
             "surge",
             jump,
@@ -281,9 +291,15 @@ class Scenario:
         >>> Scenario.ceasefire(past, "a tenth to a half").phases[1].breakdown.words
         'breaks down with a chance of 10 % to 30 % a month'
         """
+        part = said_multiple(fall_to, "fall_to", prob)
+        if part.low >= 1:
+            raise ScenarioError(
+                f"fall_to is {part.words}, under which attacks do not fall. A rise is Scenario.escalation, or "
+                "Scenario.surge_and_return where it passes; a ceasefire takes a part, such as (0.1, 0.5)."
+            )
         quiet = Phase.of(
             "ceasefire",
-            said_multiple(fall_to, "fall_to", prob),
+            part,
             onset=onset,
             duration=duration,
             breakdown=breakdown,
@@ -710,7 +726,9 @@ class Scenario:
         if plain and not isinstance(self.rate, Continued):  # the sum is Poisson, and needs no days
             generator = resolve(rng).generator
             first = self.starts if start is None else as_date(start, "start")
-            days = pd.date_range(first, periods=days_of(horizon), freq="1D", unit="us")
+            ahead = days_of(horizon)
+            check_draws(draws, ahead)
+            days = pd.date_range(first, periods=ahead, freq="1D", unit="us")
             mean = self.rates(self.draw(draws, generator), days).sum(axis=1)
             totals = generator.poisson(np.repeat(mean, 8))
         else:

@@ -23,6 +23,7 @@ from tempo.forecasting.amounts import (
 )
 
 __all__ = [
+    "MOST_DAYS",
     "chance_interval",
     "check_draws",
     "count_interval",
@@ -31,6 +32,12 @@ __all__ = [
     "is_number",
     "length_interval",
 ]
+
+#: A horizon holds at most so many days, or wider bins where the data are counted by them: ten years of days.
+MOST_DAYS = 3660
+
+#: Futures hold at most so many numbers, draws times days: 0.8 gigabytes for each quantity that is drawn.
+MOST_CELLS = 100_000_000
 
 _ARTICLE = r"half\s+an?|an?"
 _DURATION = re.compile(
@@ -79,30 +86,42 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real)
 
 
-def check_draws(draws: object) -> None:
-    """Refuse a number of futures that is none.
+def check_draws(draws: object, days: int = 1, what: str = "draws") -> None:
+    """Refuse a number of futures that is none, or that memory does not hold.
 
     Parameters
     ----------
     draws : object
         How many.
+    days : int, default 1
+        Days, or bins, of each.
+    what : str, default "draws"
+        What they are called, for the message of the error.
 
     Raises
     ------
     OptionError
-        If it is not a whole number, or below 1.
+        If it is not a whole number, or below 1; or if draws times days passes 100 million.
 
     Examples
     --------
-    >>> check_draws(10_000)
+    >>> check_draws(10_000, 90)
     """
     if not isinstance(draws, numbers.Integral) or int(draws) < 1:
         raise OptionError(
-            f"draws is {draws!r}; expected at least 1, a whole number (10,000 gives percentages to one point)."
+            f"{what} is {draws!r}; expected at least 1, a whole number (10,000 gives percentages to one point)."
+        )
+    if int(draws) * days > MOST_CELLS:
+        raise OptionError(
+            f"{what} is {int(draws):,} for {days:,} days or bins, which is {int(draws) * days:,} numbers; expected at "
+            f"most {MOST_CELLS:,}, so that they stay in memory. Take {MOST_CELLS // days:,} draws or fewer (10,000 "
+            "give percentages to one point), or a shorter horizon."
         )
 
 
-def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
+def days_of(
+    value: str | dt.timedelta, what: str = "horizon", *, longest: int | None = MOST_DAYS
+) -> int:
     """Give a duration in whole days.
 
     Parameters
@@ -111,6 +130,8 @@ def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
         ``"90D"``, ``"12W"``, ``"90 days"``; months have no fixed length and are not accepted.
     what : str
         What it is, for the message of the error.
+    longest : int or None, default 3660
+        No longer than so many days, because each of them is simulated; None: any length, for what is only looked up.
 
     Returns
     -------
@@ -120,7 +141,7 @@ def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
     Raises
     ------
     OptionError
-        If it is not a positive whole number of days.
+        If it is not a positive whole number of days, or longer than ``longest``.
 
     Examples
     --------
@@ -135,13 +156,27 @@ def days_of(value: str | dt.timedelta, what: str = "horizon") -> int:
         text = re.sub(r"(?i)days?\b|d\b", "D", re.sub(r"(?i)weeks?\b|w\b", "W", value.strip()))
     try:
         length = pd.Timedelta(text)
+    except (pd.errors.OutOfBoundsTimedelta, OverflowError) as error:
+        raise OptionError(_too_long(value, what, longest)) from error
     except ValueError as error:
         raise OptionError(f"{what} is {value!r}, which is not a duration. {remedy}") from error
     if pd.isna(length) or length < DAY or length % DAY != pd.Timedelta(0):
         raise OptionError(
             f"{what} is {value!r}; expected a whole number of days, at least one. {remedy}"
         )
-    return int(length // DAY)
+    days = int(length // DAY)
+    if longest is not None and days > longest:
+        raise OptionError(_too_long(value, what, longest))
+    return days
+
+
+def _too_long(value: str | dt.timedelta, what: str, longest: int | None) -> str:
+    if longest is None:
+        return f"{what} is {value!r}, which is longer than any calendar. Write it shorter, such as '365D'."
+    return (
+        f"{what} is {value!r}; expected at most {longest:,} days, because each day or bin is simulated. Ask for less, "
+        "such as '365D'. A model that was fitted to wider bins, incidents.counts('7D'), reaches further."
+    )
 
 
 def duration_interval(text: str) -> tuple[float, float]:

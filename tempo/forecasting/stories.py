@@ -36,6 +36,9 @@ class Story:
         Share of each kind of attack, with sum 1; None: kinds are no part of the story.
     lethal : ndarray of float, shape (draws, days), or None
         Probability that an attack kills anyone; None: deaths are no part of the story.
+    learned : ndarray of bool, shape (draws, days), or None
+        Where the rate was learned from the record, so that it is one of reported attacks; None: it was said
+        everywhere, and is one of all attacks.
 
     Examples
     --------
@@ -49,3 +52,4 @@ class Story:
     dispersion: NDArray[np.float64] | None = None
     shares: NDArray[np.float64] | None = None
     lethal: NDArray[np.float64] | None = None
+    learned: NDArray[np.bool_] | None = None

@@ -68,15 +68,13 @@ def day_terms(
     exposure: Floats,
     hidden: NDArray[np.bool_],
     curve: Counts,
-    share: Floats,
     state: Floats,
     out: Floats,
 ) -> None:
     """Fill ``out`` with the running log-likelihood of each draw (rows) up to each day; ``state`` moves to the end.
 
-    ``exposure`` holds one or more curves over the days, ``curve`` says which one a draw has, and ``share`` is the
-    share of attacks that are reported, which thins the rate alone: what offspring there are follow from attacks of
-    which the same share was reported. Days that are ``hidden`` excite by their number and do not judge.
+    ``exposure`` holds one or more curves over the days, and ``curve`` says which one a draw has. Days that are
+    ``hidden`` excite by their number and do not judge.
     """
     draws, n = rate.shape
     excited = branching.shape[0] > 0
@@ -92,7 +90,7 @@ def day_terms(
         running = 0.0
         for t in range(n):
             y = counts[t]
-            per_day = rate[d, t] * share[d]
+            per_day = rate[d, t]
             if excited:
                 per_day += branching[d, t] * s
             if e[t] > 0.0:
@@ -127,7 +125,6 @@ def silence(
     branching: Floats,
     decay: Floats,
     dispersion: Floats,
-    share: Floats,
     state: Floats,
     out: Floats,
 ) -> None:
@@ -141,7 +138,7 @@ def silence(
         s = state[d] if excited else 0.0
         running = 0.0
         for t in range(n):
-            mean = rate[d, t] * share[d]
+            mean = rate[d, t]
             if excited:
                 mean += branching[d, t] * s
                 s *= r

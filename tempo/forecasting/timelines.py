@@ -13,10 +13,11 @@ from tempo.data.window import DAY
 from tempo.errors import ScenarioError
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, Spread
+from tempo.forecasting.learning import rate_of_part
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.stories import Story
 
-__all__ = ["layout", "tell"]
+__all__ = ["layout", "learned_rates", "tell"]
 
 type Floats = NDArray[np.float64]
 type Key = tuple[int, str]
@@ -55,7 +56,7 @@ def layout(
     for i in range(1, len(phases)):
         sizes |= {(i, "rate"): 1, (i, "onset"): 1, (i, "duration"): 1}
     for i, phase in enumerate(phases):
-        if isinstance(phase.rate, Multiple) and phase.rate.base is not None:
+        if _base_of(phases, i) == i:
             sizes[i, "base"] = 1
         if phase.breakdown is not None:
             sizes |= {(i, "breakdown chance"): 1, (i, "breakdown time"): 1}
@@ -110,14 +111,16 @@ def tell(
     def level(phase: int, quantity: str) -> Floats:
         return np.asarray(levels[:, columns[phase, quantity].start])
 
-    first = _first_rate(phases[0], level, days)
+    bases = _bases(phases, level)
+    first = _first_rate(phases, level, days, bases)
     shape = (len(levels), len(days))
     source = phases[0].rate
     holds = _holding(phases, level, days, shape)
 
     rate = np.array(np.broadcast_to(first, shape))
-    for i, phase in enumerate(phases[1:], 1):
-        value = _later_rate(phase, i, level, first)
+    for i in range(1, len(phases)):
+        base = bases.get(_base_of(phases, i), first)
+        value = _later_rate(phases, i, level, base)
         if value is not None:
             rate = np.where(holds == i, value, rate)
     if any(phase.then == "end" for phase in phases):
@@ -159,27 +162,105 @@ def tell(
         dispersion=spread,
         shares=_shares(phases, levels, columns, holds),
         lethal=by_phase("lethality", None),
+        learned=_learned(phases, holds),
     )
 
 
-def _first_rate(phase: Phase, level: _Level, days: pd.DatetimeIndex) -> Floats:
+def learned_rates(phases: Sequence[Phase]) -> tuple[bool, ...]:
+    """Say of which phases the rate was learned from the record.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        Of one story, resolved.
+
+    Returns
+    -------
+    tuple of bool
+        One for each phase. A multiple is learned where the rate is of which it is one.
+
+    Examples
+    --------
+    >>> learned_rates([Phase.of("lull", "1-2 a month", lethality="past"), Phase.of("as before", onset="2020-05-01")])
+    (False, False)
+    """
+    found: list[bool] = []
+    for phase in phases:
+        rate = phase.rate
+        if isinstance(rate, GammaRate):
+            found.append(bool(rate.learned))
+        elif isinstance(rate, Continued):
+            found.append(True)
+        else:
+            found.append(found[0] if found and getattr(rate, "base", None) is None else True)
+    return tuple(found)
+
+
+def _learned(phases: Sequence[Phase], holds: NDArray[np.int8]) -> NDArray[np.bool_] | None:
+    """Say on which days of which draws a rate holds that was learned from the record."""
+    learned = np.array(learned_rates(phases))
+    if not learned.any():
+        return None
+    if learned.all():
+        return np.broadcast_to(np.array(True), holds.shape)
+    return learned[np.maximum(holds, 0)]
+
+
+def _base_of(phases: Sequence[Phase], place: int) -> int:
+    """Give the first phase that is a multiple of the same learned rate; -1 where the phase is no multiple of any."""
+    rate = phases[place].rate
+    if not isinstance(rate, Multiple) or rate.base is None:
+        return -1
+    return next(
+        i
+        for i, other in enumerate(phases)
+        if isinstance(other.rate, Multiple) and other.rate.base == rate.base
+    )
+
+
+def _bases(phases: Sequence[Phase], level: _Level) -> dict[int, Floats]:
+    """Give the learned rates of which phases are multiples, by first phase, one column each.
+
+    They were learned from the last days before one date, the shorter stretch from part of the attacks of the longer,
+    and the earlier rate of the first phase from all of them. So each is drawn given the next longer one.
+    """
+    known: dict[int, GammaRate] = {}
+    for i, phase in enumerate(phases):
+        if isinstance(phase.rate, Multiple) and phase.rate.base is not None:
+            known.setdefault(_base_of(phases, i), phase.rate.base)
+    drawn: tuple[GammaRate, Floats] | None = None
+    for i, phase in enumerate(phases):
+        if drawn is None and isinstance(phase.rate, GammaRate) and phase.rate.learned:
+            drawn = phase.rate, phase.rate.quantile(level(i, "rate"))
+    bases = {}
+    for i, base in sorted(known.items(), key=lambda item: -item[1].rate_days):
+        column = level(i, "base")
+        rates = base.quantile(column) if drawn is None else rate_of_part(*drawn, base, column)
+        bases[i] = rates[:, None]
+        drawn = base, rates
+    return bases
+
+
+def _first_rate(
+    phases: Sequence[Phase], level: _Level, days: pd.DatetimeIndex, bases: dict[int, Floats]
+) -> Floats:
     """Give the rate of the first phase: one column, or one for each day."""
-    rate = phase.rate
+    rate = phases[0].rate
     if isinstance(rate, Continued):
         return rate.on(level(0, "rate"), days)
-    if isinstance(rate, Multiple) and rate.base is not None:
-        own = rate.base.quantile(level(0, "base"))
-        return np.asarray(own * rate.quantile(level(0, "rate")))[:, None]
+    if isinstance(rate, Multiple):
+        return np.asarray(bases[0] * rate.quantile(level(0, "rate"))[:, None])
     assert isinstance(rate, GammaRate)
     return np.asarray(rate.quantile(level(0, "rate")))[:, None]
 
 
-def _later_rate(phase: Phase, place: int, level: _Level, first: Floats) -> Floats | None:
-    rate = phase.rate
+def _later_rate(phases: Sequence[Phase], place: int, level: _Level, base: Floats) -> Floats | None:
+    rate = phases[place].rate
     if isinstance(rate, Multiple):
-        start = first if rate.base is None else rate.base.quantile(level(place, "base"))[:, None]
-        return np.asarray(start * rate.quantile(level(place, "rate"))[:, None])
+        return np.asarray(base * rate.quantile(level(place, "rate"))[:, None])
     if isinstance(rate, GammaRate):
+        if rate.learned:  # two phases with the rate of the past have the same one
+            place = next(i for i, phase in enumerate(phases) if phase.rate == rate)
         return np.asarray(rate.quantile(level(place, "rate")))[:, None]
     return None
 

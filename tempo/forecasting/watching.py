@@ -1,27 +1,27 @@
-"""What would change our mind: odds after each number of attacks, after silence, and when the question is decided."""
+"""What would change our mind: chances of each number of attacks and of silence, and which of them lift a scenario."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from tempo.errors import OptionError, ScenarioError
-from tempo.forecasting.evidence import Account, blocks
+from tempo.errors import ScenarioError
+from tempo.forecasting.evidence import Account, blocks, curve_of
 from tempo.forecasting.scenario_paths import MarksSeen, scenario_paths
-from tempo.forecasting.spans import is_number
 from tempo.forecasting.story_kernels import silence
-from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
-from tempo.models.intervals import interval_levels, require_prob
+from tempo.forecasting.watch_kernels import late_silence, total_chances
 
 __all__ = [
     "chance_table",
-    "decision_table",
     "expected",
     "mixed_quantile",
+    "silence_table",
     "silent",
     "threshold_table",
 ]
@@ -30,12 +30,13 @@ type Floats = NDArray[np.float64]
 
 _MOST = 20_000  # attacks in a table of chances
 _FUTURES = 20_000
-_PARTICLES = 512
-_CHECKS = 60
 _RARE = 5e-4
+_STEPS = 15_000_000  # days, points and draws of a generating function, together
+_LEAST_AND_MOST = (128, 8192)  # of its draws
+_LATE_STEPS = 300_000_000  # draws and pairs of days of a silence under late reports, together
 
 
-def expected(account: Account, days: pd.DatetimeIndex, exposure: Floats | float = 1.0) -> Floats:
+def expected(account: Account, days: pd.DatetimeIndex, curves: Floats | None = None) -> Floats:
     """Give the expected number of reported attacks on these days without offspring, for each draw.
 
     Parameters
@@ -44,25 +45,30 @@ def expected(account: Account, days: pd.DatetimeIndex, exposure: Floats | float 
         The scenario.
     days : pandas.DatetimeIndex
         Days.
-    exposure : ndarray of float or float, default 1.0
-        Share of each that is observed.
+    curves : ndarray of float, shape (curves, days), optional
+        Share of each that is observed; each draw has one of the curves. All of it when left out.
 
     Returns
     -------
     ndarray of float, shape (draws,)
         Totals.
     """
-    thin = account.thinning
+    draws = len(account.levels)
+    shown = np.ones((1, len(days))) if curves is None else curves
+    curve = curve_of(draws, len(shown))
     return np.concatenate(
         [
-            (account.told(block, days).rate * exposure).sum(axis=1) * thin[block]
-            for block in blocks(len(account.levels), len(days))
+            (account.told(block, days).rate * shown[curve[block]]).sum(axis=1)
+            for block in blocks(draws, len(days))
         ]
     )
 
 
 def chance_table(
-    accounts: Sequence[Account], days: pd.DatetimeIndex, rng: np.random.Generator
+    accounts: Sequence[Account],
+    days: pd.DatetimeIndex,
+    rng: np.random.Generator,
+    share: Floats | None = None,
 ) -> pd.DataFrame:
     """Give the probability of each number of attacks over some days, under each scenario.
 
@@ -73,7 +79,10 @@ def chance_table(
     days : pandas.DatetimeIndex
         The future.
     rng : numpy.random.Generator
-        Draws futures of the stories whose days hang together.
+        Draws what has to be drawn; the numbers themselves are never drawn.
+    share : ndarray of float, shape (curves, days), optional
+        Share of the attacks of a day that is in the record so many days later; then those are counted that are in the
+        record on the last of the days. Without it all are.
 
     Returns
     -------
@@ -85,61 +94,124 @@ def chance_table(
     ScenarioError
         If so many attacks may come that the table would be too long.
     """
-    streams = rng.spawn(len(accounts))
-    means: list[Floats | None] = []
-    drawn: list[NDArray[np.int64] | None] = []
-    most = 1
-    weights: list[Floats] = []
-    for account, stream in zip(accounts, streams, strict=True):
-        told = account.told(slice(0, 1), days)
-        if told.branching.size:
-            paths = scenario_paths(
-                account, days, _FUTURES, stream, seen=MarksSeen(), reported_only=True
-            )
-            totals = paths.counts.sum(axis=1)
-            most = max(most, int(np.quantile(totals, 0.999)))
-            means.append(None)
-            weights.append(np.empty(0))
-            drawn.append(totals)
-            continue
-        if told.plain:
-            mean, share = expected(account, days), account.weights
-        else:
-            mean, share = _with_day_effects(account, days, stream), np.full(_FUTURES, 1 / _FUTURES)
-        order = np.argsort(mean)
-        reached = int(np.searchsorted(np.cumsum(share[order]), 0.995))
-        upper = mean[order][min(reached, len(order) - 1)]
-        most = max(most, int(stats.poisson.ppf(0.999, upper)))
-        means.append(mean)
-        weights.append(share)
-        drawn.append(None)
+    shown = np.ones((1, len(days))) if share is None else np.ascontiguousarray(share[:, ::-1])
+    parts = [
+        _Hanging.of(account, days, stream, shown)
+        if account.told(slice(0, 1), days).branching.size
+        else _Mixture.of(account, days, stream, shown)
+        for account, stream in zip(accounts, rng.spawn(len(accounts)), strict=True)
+    ]
+    most = max(1, *(part.most for part in parts))
     if most > _MOST:
         raise ScenarioError(
             f"within {len(days)} days there may be {most:,} attacks; a table of chances holds at most {_MOST:,}. "
             "Choose a shorter horizon."
         )
-    n = np.arange(most + 1)
-    columns = {}
-    for account, exact, worth, sampled in zip(accounts, means, weights, drawn, strict=True):
-        if exact is not None:
-            columns[account.scenario.name] = _mixed_poisson(n, exact, worth)
-        elif sampled is not None:
-            columns[account.scenario.name] = (
-                np.bincount(np.minimum(sampled, most + 1), minlength=most + 2)[:-1] / _FUTURES
+    columns = {
+        account.scenario.name: part.chances(most)
+        for account, part in zip(accounts, parts, strict=True)
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(most + 1, name="attacks"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mixture:
+    """A number of attacks that is Poisson, given its mean."""
+
+    mean: Floats
+    worth: Floats
+    most: int
+
+    @classmethod
+    def of(
+        cls, account: Account, days: pd.DatetimeIndex, rng: np.random.Generator, shown: Floats
+    ) -> Self:
+        if account.told(slice(0, 1), days).plain:
+            mean, worth = expected(account, days, shown), account.weights
+        else:  # futures whose days have been drawn busier or calmer, without their Poisson noise
+            rows, _ = account.picked(_FUTURES, rng)
+            told = account.told(rows, days)
+            rate = told.rate * shown[curve_of(len(account.levels), len(shown))[rows]]
+            mean = (rate * _busier(told.dispersion, rate.shape, rng)).sum(axis=1)
+            worth = np.full(_FUTURES, 1 / _FUTURES)
+        order = np.argsort(mean)
+        reached = int(np.searchsorted(np.cumsum(worth[order]), 0.995))
+        upper = mean[order][min(reached, len(order) - 1)]
+        return cls(mean, worth, int(stats.poisson.ppf(0.999, upper)))
+
+    def chances(self, most: int) -> Floats:
+        n = np.arange(most + 1)
+        chances = [
+            np.exp(
+                special.xlogy(n[block, None], self.mean)
+                - self.mean
+                - special.gammaln(n[block, None] + 1.0)
             )
-    return pd.DataFrame(columns, index=pd.Index(n, name="attacks"))
+            @ self.worth
+            for block in blocks(len(n), len(self.mean))
+        ]
+        return np.concatenate(chances)
 
 
-def _with_day_effects(account: Account, days: pd.DatetimeIndex, rng: np.random.Generator) -> Floats:
-    """Give the expected number of futures whose days have been drawn busier or calmer, without their Poisson noise."""
-    rows, _ = account.picked(_FUTURES, rng)
-    told = account.told(rows, days)
-    spread = np.maximum(told.dispersion, 1e-9)[:, None]
-    effect = rng.gamma(np.broadcast_to(1 / spread, told.rate.shape)) * spread
-    return np.asarray((told.rate * effect).sum(axis=1) * account.thinning[rows])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hanging:
+    """A number of attacks that set off others: exact given the draw of the story, by its generating function."""
+
+    account: Account
+    days: pd.DatetimeIndex
+    rng: np.random.Generator
+    shown: Floats
+    most: int
+
+    @classmethod
+    def of(
+        cls, account: Account, days: pd.DatetimeIndex, rng: np.random.Generator, shown: Floats
+    ) -> Self:
+        paths = scenario_paths(account, days, _FUTURES, rng, seen=MarksSeen(), reported_only=True)
+        most = int(np.quantile(paths.counts.sum(axis=1), 0.999))
+        return cls(account, days, rng, shown, most)
+
+    def chances(self, most: int) -> Floats:
+        length = most + 1
+        half = length // 2 + 1
+        size = _STEPS // (half * len(self.days))
+        rows, worth, state = self.account.spread(int(np.clip(size, *_LEAST_AND_MOST)), self.rng)
+        told = self.account.told(rows, self.days)
+        rate, branching = told.rate, told.branching
+        if told.dispersion.size:  # given how busy the days are, they are Poisson
+            effect = _busier(told.dispersion, rate.shape, self.rng)
+            rate, branching = rate * effect, branching * effect
+        # On a circle within the unit circle what lies beyond the table counts for 1e-8 of itself.
+        radius = 10 ** (-8 / length)
+        points = radius * np.exp(-2j * np.pi * np.arange(half) / length)
+        out = np.empty(half, dtype=complex)
+        total_chances(
+            rate,
+            branching,
+            told.decay,
+            np.zeros(len(rows)) if state is None else state,
+            self.shown,
+            curve_of(len(self.account.levels), len(self.shown))[rows],
+            worth,
+            points,
+            out,
+        )
+        chances = np.fft.irfft(out, length) / radius ** np.arange(length)
+        return np.asarray(np.maximum(chances, 0.0))
 
 
-def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
+def _busier(dispersion: Floats, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """Draw how much busier or calmer each day is than its mean."""
+    spread = np.maximum(dispersion, 1e-9)[:, None]
+    return np.asarray(rng.gamma(np.broadcast_to(1 / spread, shape)) * spread)
+
+
+def silent(
+    account: Account,
+    days: pd.DatetimeIndex,
+    rng: np.random.Generator,
+    share: Floats | None = None,
+) -> Floats:
     """Give the log-probability that no attack is reported up to each day.
 
     Parameters
@@ -148,20 +220,27 @@ def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
         The scenario.
     days : pandas.DatetimeIndex
         The future.
+    rng : numpy.random.Generator
+        Spreads the draws of stories whose days hang together, where reports come late.
+    share : ndarray of float, shape (curves, days), optional
+        Share of the attacks of a day that is in the record so many days later; then the record shows no attack of
+        these days by the end of each of them. Without it all are.
 
     Returns
     -------
     ndarray of float, shape (days + 1,)
         Before the first day, and after each.
     """
+    if share is not None:
+        return np.concatenate([[0.0], _late_silence(account, days, rng, share)])
     total = np.full(len(days), -np.inf)
-    weights, thin = account.weights, account.thinning
+    weights = account.weights
     series = 1 if account.state is None else account.state.shape[1]
     for block in blocks(len(account.levels), len(days)):
         told = account.told(block, days)
         for s in range(series):
             state = np.zeros(len(told.rate)) if account.state is None else account.state[block, s]
-            share = weights[block] * (
+            worth = weights[block] * (
                 1.0 if account.state is None else account.series_weights[block, s]
             )
             out = np.empty(told.rate.shape)
@@ -170,148 +249,47 @@ def silent(account: Account, days: pd.DatetimeIndex) -> Floats:
                 told.branching,
                 told.decay,
                 told.dispersion,
-                thin[block],
                 np.ascontiguousarray(state),
                 out,
             )
-            total = np.logaddexp(total, special.logsumexp(out, b=share[:, None], axis=0))
+            total = np.logaddexp(total, special.logsumexp(out, b=worth[:, None], axis=0))
     return np.concatenate([[0.0], total])
 
 
-def decision_table(
-    accounts: Sequence[Account],
-    probabilities: pd.Series,
-    days: pd.DatetimeIndex,
-    rng: np.random.Generator,
-    *,
-    threshold: float,
-    futures: int,
-    prob: float,
-) -> pd.DataFrame:
-    """Simulate futures under each scenario, and see when their odds pass a threshold.
-
-    Parameters
-    ----------
-    accounts : sequence of Account
-        The scenarios.
-    probabilities : pandas.Series
-        What they are worth now.
-    days : pandas.DatetimeIndex
-        The future.
-    rng : numpy.random.Generator
-        Draws the futures.
-    threshold : float
-        Probability at which the question counts as decided.
-    futures : int
-        How many for each scenario.
-    prob : float
-        Probability of the interval from low to high.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See ``Weights.time_to_decision``.
-    """
-    require_prob(prob)
-    now = probabilities.to_numpy()
-    if not is_number(threshold) or not 1 / len(now) < threshold < 1:
-        raise OptionError(
-            f"threshold is {threshold!r}; expected a probability above {1 / len(now):.2g} and below 1, such as 0.9."
-        )
-    if futures < 1:
-        raise OptionError(f"futures is {futures}; expected at least 1.")
-    n = len(days)
-    step = -(-n // _CHECKS)
-    checked = np.unique(np.append(np.arange(step - 1, n, step), n - 1))
-    check = np.full(n, -1)
-    check[checked] = np.arange(len(checked))
-    draw, pick = rng.spawn(2)
-    stories = []
-    for account, stream in zip(accounts, pick.spawn(len(accounts)), strict=True):
-        rows, state = account.picked(_PARTICLES, stream)
-        told = account.told(rows, days)
-        zero = np.zeros(_PARTICLES) if state is None else np.ascontiguousarray(state)
-        stories.append((told, told.rate * account.thinning[rows][:, None], zero))
-    names = list(probabilities.index)
-    waits, winners = [], []
-    for account, stream in zip(accounts, draw.spawn(len(accounts)), strict=True):
-        drawn = scenario_paths(account, days, futures, stream, seen=MarksSeen(), reported_only=True)
-        paths = np.ascontiguousarray(drawn.counts, dtype=np.int64)
-        logs = np.empty((futures, len(checked), len(accounts)))
-        for k, (told, rate, state) in enumerate(stories):
-            out = np.empty((futures, len(checked)))
-            if told.plain:
-                evidence_along_plain(paths, rate, checked, out)
-            else:
-                evidence_along(
-                    paths,
-                    rate,
-                    told.branching,
-                    told.decay,
-                    told.dispersion,
-                    state,
-                    check,
-                    out,
-                )
-            logs[:, :, k] = out
-        odds = special.softmax(logs + np.log(now), axis=2)
-        odds = np.concatenate([np.broadcast_to(now, (futures, 1, len(now))), odds], axis=1)
-        passed = odds >= threshold
-        some = passed.any(axis=2)
-        first = some.argmax(axis=1)
-        decided = some.any(axis=1)
-        when = np.concatenate([[0], checked + 1])
-        waits.append(np.where(decided, when[first], np.inf))
-        winner = odds[np.arange(futures), first].argmax(axis=1)
-        winners.append(np.where(decided, winner, -1))
-    rows_ = {
-        name: _decisions(waits[k], winners[k], np.full(futures, k), np.ones(futures), prob)
-        for k, name in enumerate(names)
-    }
-    truth = np.repeat(np.arange(len(names)), futures)
-    rows_["any"] = _decisions(
-        np.concatenate(waits), np.concatenate(winners), truth, np.repeat(now, futures), prob
+def _late_silence(
+    account: Account, days: pd.DatetimeIndex, rng: np.random.Generator, share: Floats
+) -> Floats:
+    n, curve = len(days), curve_of(len(account.levels), len(share))
+    if account.told(slice(0, 1), days).plain:
+        age = np.arange(n)[None, :] - np.arange(n)[:, None]  # of a day, by the end of another
+        total = np.full(n, -np.inf)
+        for c, one in enumerate(share):
+            seen = np.where(age >= 0, one[np.maximum(age, 0)], 0.0)
+            rows = np.flatnonzero(curve == c)
+            for block in blocks(len(rows), n):
+                mean = account.told(rows[block], days).rate @ seen
+                worth = account.weights[rows[block], None]
+                total = np.logaddexp(total, special.logsumexp(-mean, b=worth, axis=0))
+        return total
+    size = int(np.clip(2 * _LATE_STEPS // n**2, *_LEAST_AND_MOST))
+    rows, worth, state = account.spread(size, rng)
+    told = account.told(rows, days)
+    rate, branching, dispersion = told.rate, told.branching, told.dispersion
+    if branching.size and dispersion.size:
+        effect = _busier(dispersion, rate.shape, rng)
+        rate, branching, dispersion = rate * effect, branching * effect, np.empty(0)
+    out = np.empty(rate.shape)
+    late_silence(
+        rate,
+        branching,
+        told.decay,
+        dispersion,
+        np.zeros(len(rows)) if state is None else state,
+        np.ascontiguousarray(share),
+        curve[rows],
+        out,
     )
-    table = pd.DataFrame.from_dict(rows_, orient="index")
-    table.index.name = "if this holds"
-    table.attrs |= {
-        "threshold": threshold,
-        "horizon_days": n,
-        "checked_every_days": step,
-        "prob": prob,
-    }
-    return table
-
-
-def _decisions(
-    waits: Floats,
-    winners: NDArray[np.int64],
-    truth: NDArray[np.int64],
-    weights: Floats,
-    prob: float,
-) -> dict[str, float]:
-    share = weights / weights.sum()
-    order = np.argsort(waits, kind="stable")
-    reached = np.cumsum(share[order])
-
-    def quantile(level: float) -> float:
-        place = min(int(np.searchsorted(reached, level - 1e-12)), len(order) - 1)
-        return float(waits[order][place])
-
-    decided = winners >= 0
-    chance = float(share[decided].sum())
-    low, high = interval_levels(prob)
-    return {
-        "rightly": float(share[winners == truth].sum()),
-        "wrongly": float(share[decided & (winners != truth)].sum()),
-        "undecided": max(1.0 - chance, 0.0),
-        "median_days": quantile(0.5),
-        "low_days": quantile(low),
-        "high_days": quantile(high),
-        "mean_days_if_decided": float((share[decided] * waits[decided]).sum() / chance)
-        if chance
-        else np.nan,
-    }
+    return np.asarray(special.logsumexp(out, b=worth[:, None], axis=0))
 
 
 def threshold_table(
@@ -367,6 +345,50 @@ def threshold_table(
     return out
 
 
+def silence_table(
+    logs: Floats, probabilities: pd.Series, end: pd.Timestamp, threshold: float
+) -> pd.DataFrame:
+    """Say how long a silence lifts a scenario past a threshold, and how probable it is.
+
+    Parameters
+    ----------
+    logs : ndarray of float, shape (days + 1, scenarios)
+        Log-probability of no attack, before the first day and after each.
+    probabilities : pandas.Series
+        What the scenarios are worth now.
+    end : pandas.Timestamp
+        End of the data.
+    threshold : float
+        Probability to reach.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``Weights.silence``.
+    """
+    now = probabilities.to_numpy()
+    reached = special.softmax(logs + np.log(now), axis=1) >= threshold
+    rows = {}
+    for k, name in enumerate(probabilities.index):
+        days = int(reached[:, k].argmax())
+        some = bool(reached[:, k].any())
+        chances = np.exp(logs[days]) if some else np.full(len(now), np.nan)
+        rows[name] = {
+            "days": float(days) if some else np.nan,
+            "weeks": days / 7 if some else np.nan,
+            "until": end + pd.Timedelta(days=days - 1) if some else pd.NaT,
+            **{
+                f"chance under {other}": float(chance)
+                for other, chance in zip(probabilities.index, chances, strict=True)
+            },
+            "chance under any": float(now @ chances),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "lifts"
+    table.attrs["threshold"] = threshold
+    return table
+
+
 def _run(first: int, last: int, longest: int) -> str:
     """Say the numbers from the first to the last, of a table that ends with the longest."""
     if last == longest:
@@ -374,16 +396,6 @@ def _run(first: int, last: int, longest: int) -> str:
     if first == last:
         return f"{first:,}" if first else "none"
     return f"{first:,} to {last:,}" if first else f"{last:,} or fewer"
-
-
-def _mixed_poisson(n: NDArray[np.int64], mean: Floats, weights: Floats) -> Floats:
-    """Give the probability of each number under a weighted mixture of Poisson distributions."""
-    chances = [
-        np.exp(special.xlogy(n[block, None], mean) - mean - special.gammaln(n[block, None] + 1.0))
-        @ weights
-        for block in blocks(len(n), len(mean))
-    ]
-    return np.concatenate(chances)
 
 
 def mixed_quantile(level: float, mean: Floats) -> int:

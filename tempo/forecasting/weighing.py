@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,20 +14,23 @@ from scipy import special
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.reporting import ReportingDelay, reporting_delay
+from tempo.data.reporting import ReportingDelay
 from tempo.data.rounding import counted, percent
 from tempo.data.window import DAY, DateLike, as_date
-from tempo.errors import ScenarioError
+from tempo.errors import OtherAttacksWarning, ScenarioError
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.day_effect import DayEffect, day_effect
 from tempo.forecasting.evidence import LEAST_ESS, Account, account_of
 from tempo.forecasting.free_rate import free_evidence
 from tempo.forecasting.judged import Judged, Record, record_of
-from tempo.forecasting.odds_checks import bunching_table
+from tempo.forecasting.late_reports import late_notes, reported_curves, reported_story, said_delay
+from tempo.forecasting.odds_checks import bunching_table, rejected
 from tempo.forecasting.odds_words import unexplained
+from tempo.forecasting.other_attacks import other_attacks
 from tempo.forecasting.scenario_paths import MarksSeen
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import chance_interval, length_interval
+from tempo.forecasting.spans import chance_interval
+from tempo.forecasting.timelines import learned_rates
 from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
@@ -40,7 +44,6 @@ type Floats = NDArray[np.float64]
 _SHARES = 512
 _AGAIN = 2
 _HOPELESS = 1e-6  # a scenario worth less is not drawn again
-_LATE = 0.995  # a day whose attacks are reported to this share counts as whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,9 +57,10 @@ class _Question:
     imputations: int
     overdispersion: tuple[float, float] | Literal["learn"] | None
     unreported: tuple[float, float] | None
-    as_reported: tuple[str, ...]
+    as_reported: tuple[str, ...] | None
     delay: ReportingDelay | None
     left_out: pd.Timestamp | None = None
+    again: bool = False
 
 
 def weigh(
@@ -102,16 +106,18 @@ def weigh(
         learned from the days before ``since``. For scenarios that state none themselves. Default: Poisson.
     unreported : (low, high) or str, optional
         Share of all attacks that never enters the record, as a central 90 % interval, such as ``(0.1, 0.3)`` or
-        ``"10-30 %"``. A rate that was stated is then one of all attacks, and the record holds fewer; forecasts are of
+        ``"10-30 %"``. A rate that was stated is then one of all attacks, and the record holds fewer; one that was
+        learned from the record is one of reported attacks. Each phase of a story counts by itself. Forecasts are of
         all attacks. Indicators and thresholds remain in reported attacks, which is what one will see.
     as_reported : sequence of str, optional
-        Scenarios whose rates are of reported attacks, because they were learned from the record. Default: those
-        that learned something from the past.
+        Scenarios all of whose rates are of reported attacks; those of the others are then of all attacks. Default:
+        the rates that were learned from the record are of reported attacks, phase by phase.
     delay : ReportingDelay, str or None
         How long attacks take to be reported: ``"2-14 days"``, ``"up to 2 weeks"``, ``"learn"`` (from ``reported_at``),
         or what ``tempo.data.reporting.reporting_delay`` gave. The last days then count only for the share of their
         attacks that is in the record by now: at the end of the data, or on the day of the last report where the record
-        holds later ones (``before`` cuts them off). Default: all are.
+        holds later ones (``before`` cuts them off). This holds where they judge, and where a scenario learned a rate
+        from them. Default: all are.
     imputations : int, default 20
         Draws of uncertain dates to average over, where there are any.
     rng : int, Generator or None
@@ -126,6 +132,11 @@ def weigh(
     ------
     ScenarioError
         If scenarios or priors cannot be used together, or speak of what the data do not hold.
+
+    Warns
+    -----
+    OtherAttacksWarning
+        If a scenario learned a rate from other attacks than these, such as under another counting rule.
 
     References
     ----------
@@ -151,7 +162,7 @@ def weigh(
         overdispersion=overdispersion,
         unreported=_unreported(unreported),
         as_reported=_as_reported(told, as_reported),
-        delay=_delay(delay, past),
+        delay=said_delay(delay, past),
     )
     return _answer(question, rng)
 
@@ -162,6 +173,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     start = _since(question.since, question.scenarios, daily_series(question.past, 1, 0)[0])
     # No attack is used twice: what a story learned from days that are to judge it, it learns again without them.
     scenarios = tuple(_learned_before(story, question.past, start) for story in question.scenarios)
+    others = other_attacks(scenarios, question.past)
     # The whole record is counted with the same draws of dates, whatever else is varied.
     kinds, tolls = _marks(scenarios, question.past)
     record = record_of(
@@ -173,7 +185,10 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
             f"there are {first.events:,} attacks; scenarios are weighed with {_MOST_ATTACKS:,} at most. Pass a shorter "
             "past, or a rule that counts less."
         )
-    judged = record.judged(start, question.left_out, _curves(question.delay, first, question.past))
+    curves = reported_curves(question.delay, first, question.past)
+    late = late_notes(scenarios, first, curves)
+    scenarios = tuple(reported_story(story, first, curves) for story in scenarios)
+    judged = record.judged(start, question.left_out, curves)
     before = [one.select(np.asarray(one.bin_starts < start)) for one in record.series]
     effect = day_effect(question.overdispersion, before)
     reported = _shares_reported(question.unreported)
@@ -186,7 +201,9 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
             streams[k],
             dispersion=None if effect is None else effect.values,
             reported=reported,
-            rate_is_true=scenarios[k].name not in question.as_reported,
+            as_reported=None
+            if question.as_reported is None
+            else scenarios[k].name in question.as_reported,
             near=near,
         )
 
@@ -204,12 +221,16 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
     missing = unexplained(log_evidence, free)
     entropy = int(source.generator.integers(2**63))
     notes = _notes(question, accounts, judged, effect, record)
-    if missing is not None:
-        notes = (missing, *notes)
-    notes = (*notes, *_bunched(accounts, judged, question, entropy))
+    outside = rejected(accounts, judged, [entropy, 1])
+    notes = (*(one for one in (missing, outside) if one is not None), *notes)
+    notes = (*notes, *late, *_bunched(accounts, judged, question, entropy))
+    if others:
+        notes = (*others, *notes)
+        if not question.again:
+            warnings.warn(" ".join(others), OtherAttacksWarning, stacklevel=3)
 
     def again(**changes: Any) -> Weights:
-        return _answer(replace(question, **changes), entropy)
+        return _answer(replace(question, again=True, **changes), entropy)
 
     return Weights(
         counts=judged.counts[0],
@@ -229,6 +250,8 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
         _accounts=accounts,
         _judged=judged,
         _seen=MarksSeen(kinds, _kinds_seen(record)),
+        _outside=outside,
+        _delay=question.delay,
         _entropy=entropy,
         _end=first.end,
         _again=again,
@@ -383,9 +406,11 @@ def _shares_reported(unreported: tuple[float, float] | None) -> Floats | None:
     return np.asarray(1.0 - np.clip(missing, 0.0, 0.999))[::-1].copy()
 
 
-def _as_reported(scenarios: Sequence[Scenario], names: Sequence[str] | None) -> tuple[str, ...]:
+def _as_reported(
+    scenarios: Sequence[Scenario], names: Sequence[str] | None
+) -> tuple[str, ...] | None:
     if names is None:
-        return tuple(scenario.name for scenario in scenarios if scenario.learned_until is not None)
+        return None
     known = {scenario.name for scenario in scenarios}
     if isinstance(names, str) or not set(names) <= known:
         raise ScenarioError(
@@ -394,34 +419,15 @@ def _as_reported(scenarios: Sequence[Scenario], names: Sequence[str] | None) -> 
     return tuple(names)
 
 
-def _delay(
-    delay: ReportingDelay | str | None, past: Incidents | Counts | pd.Series
-) -> ReportingDelay | None:
-    if delay is None or isinstance(delay, ReportingDelay):
-        return delay
-    if delay == "learn":
-        if not isinstance(past, Incidents):
-            raise ScenarioError(
-                "delay='learn' needs the dates on which attacks were reported, which counts do not hold. Pass the "
-                "incidents, or state the delay, such as '2-14 days'."
-            )
-        return reporting_delay(past)
-    return ReportingDelay.within(*length_interval(delay))
-
-
-def _curves(
-    delay: ReportingDelay | None, counts: Counts, past: Incidents | Counts | pd.Series
-) -> Floats | None:
-    if delay is None:
-        return None
-    last = counts.end - DAY  # on which reports were taken in
-    if isinstance(past, Incidents) and past.cutoff is None and "reported_at" in past.table:
-        latest = past.table["reported_at"].max()
-        if pd.notna(latest):  # a record that was not cut holds what was reported after its last day
-            last = max(last, latest.normalize())
-    age = np.asarray((last - counts.bin_starts) / DAY, dtype=int)
-    curves = delay.reported_share(age)
-    return np.where(curves > _LATE, 1.0, curves)
+def _of_reported(scenario: Scenario, names: tuple[str, ...] | None) -> str:
+    """Name the rates of a scenario that are of reported attacks; empty where there are none."""
+    learned = learned_rates(scenario.phases)
+    if names is not None:
+        learned = (scenario.name in names,)
+    if all(learned):
+        return repr(scenario.name)
+    some = [phase.name for phase, yes in zip(scenario.phases, learned, strict=False) if yes]
+    return f"{scenario.name!r} ({' and '.join(some)})" if some else ""
 
 
 def _free(judged: Judged) -> float:
@@ -467,12 +473,10 @@ def _notes(
 ) -> tuple[str, ...]:
     counts = judged.counts[0]
     notes = []
-    if not len(counts):
+    if not judged.speaks:
         notes.append("There are no days to judge by: the odds are those of the prior.")
-    elif counts.events < 10:
-        notes.append(
-            f"Only {counted(counts.events, counts.label)} to judge by: the odds rest largely on the prior."
-        )
+    elif judged.events < 10:
+        notes.append(f"Only {judged.seen} to judge by: the odds rest largely on the prior.")
     if counts.n_imputed:
         notes.append(f"{counts.n_imputed} uncertain dates were averaged over.")
     notes += [
@@ -484,7 +488,8 @@ def _notes(
     if effect is not None:
         notes.append(f"A day's number varies beyond Poisson; dispersion {effect.words}.")
     if question.unreported is not None:
-        names = ", ".join(repr(name) for name in question.as_reported)
+        told = [_of_reported(account.scenario, question.as_reported) for account in accounts]
+        names = ", ".join(words for words in told if words)
         low, high = question.unreported
         notes.append(
             f"{percent(low)} to {percent(high)} of attacks are taken to be unreported; forecasts are of all attacks"
@@ -500,8 +505,8 @@ def _notes(
                 "record."
             )
         notes += question.delay.notes
-    worth = np.exp(judged.log_share)
-    events = float(worth @ judged.values.sum(axis=1))
+    worth = judged.share
+    events = judged.events
     if record.by_kind is not None and judged.by_kind is not None:
         unknown = events - float(worth @ judged.by_kind.sum(axis=(1, 2)))
         if unknown >= 0.5:

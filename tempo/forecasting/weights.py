@@ -11,19 +11,22 @@ import pandas as pd
 from scipy import special
 
 from tempo.data.counts import Counts
-from tempo.data.rounding import counted, percent
+from tempo.data.reporting import ReportingDelay
+from tempo.data.rounding import percent
 from tempo.data.window import DateLike, as_date
 from tempo.errors import OptionError, ScenarioError
+from tempo.forecasting.deciding import decision_table
 from tempo.forecasting.evidence import Account
 from tempo.forecasting.judged import Judged
+from tempo.forecasting.late_reports import reported_by_age
 from tempo.forecasting.odds_checks import bunching_table, check_table
 from tempo.forecasting.odds_sensitivity import sensitivity_table, without_table
 from tempo.forecasting.odds_words import odds_sentence, unexplained, words_table
 from tempo.forecasting.outlook import Outlook, TollFit, paths_array
 from tempo.forecasting.scenario_paths import MarksSeen, Paths, joined_paths
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import check_draws, days_of
-from tempo.forecasting.watching import chance_table, decision_table, silent, threshold_table
+from tempo.forecasting.spans import check_draws, days_of, is_number
+from tempo.forecasting.watching import chance_table, silence_table, silent, threshold_table
 from tempo.models.intervals import central_levels
 from tempo.randomness import RNGLike, resolve
 
@@ -84,6 +87,8 @@ class Weights:
     _accounts: tuple[Account, ...]
     _judged: Judged
     _seen: MarksSeen
+    _outside: str | None
+    _delay: ReportingDelay | None
     _entropy: int
     _end: pd.Timestamp
     _again: Callable[..., Weights]
@@ -149,7 +154,8 @@ class Weights:
         """Check whether each scenario could have produced what was observed.
 
         Compares the number of attacks since ``since`` with what the scenario expected of that time before it saw
-        them. If every scenario fails, none of them explains the data, and their odds mean little.
+        them. If every scenario fails, none of them explains the data, and their odds mean little: where that is so with
+        ``prob=0.95``, ``notes`` and ``words()`` say it.
 
         Parameters
         ----------
@@ -160,7 +166,8 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by scenario: ``observed``, ``low``, ``high``, ``statistic`` (smaller of the two tail
-            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``.
+            probabilities of the observed number), ``threshold``, ``passed``, ``meaning``. Where dates are uncertain,
+            the number and its tail probabilities are averaged over their draws.
         """
         return check_table(self._accounts, self._judged, prob, self._stream(1))
 
@@ -174,7 +181,7 @@ class Weights:
         -------
         pandas.DataFrame
             Indexed by scenario: ``pairs``, ``expected``, ``statistic`` (chance of at least so many), ``threshold``,
-            ``passed``, ``meaning``.
+            ``passed``, ``meaning``; averaged over the draws of uncertain dates.
         """
         return bunching_table(self._accounts, self._judged, self._stream(5))
 
@@ -262,7 +269,11 @@ class Weights:
         ScenarioError
             If so many attacks may come that the table would be too long.
         """
-        return chance_table(self._accounts, self._future(horizon), self._stream(2))
+        days = self._future(horizon)
+        share = reported_by_age(self._delay, len(days))
+        table = chance_table(self._accounts, days, self._stream(2), share)
+        table.attrs["counts"] = self._counted
+        return table
 
     def indicators(self, horizon: str = "60D") -> pd.DataFrame:
         """Say what would change our mind: the odds after each possible number of attacks.
@@ -291,6 +302,7 @@ class Weights:
         )
         table.attrs["by"] = self._end + pd.Timedelta(days=days_of(horizon))
         table.attrs["horizon"] = horizon
+        table.attrs["counts"] = self._counted
         return table
 
     def thresholds(
@@ -319,7 +331,9 @@ class Weights:
         if isinstance(horizons, str) or not horizons:
             raise OptionError(f"horizons is {horizons!r}; expected a list such as ['30D', '60D'].")
         tables = {days_of(horizon): self.indicators(horizon) for horizon in horizons}
-        return threshold_table(tables, list(self.prior.index), self._end, threshold)
+        table = threshold_table(tables, list(self.prior.index), self._end, threshold)
+        table.attrs["counts"] = self._counted
+        return table
 
     def quiet_days(self, threshold: float = 0.9, longest: str = "365D") -> pd.Series:
         """Give, for each scenario, how many days without any attack would lift it past a threshold.
@@ -334,14 +348,46 @@ class Weights:
         Returns
         -------
         pandas.Series
-            Days, 0 where it is past the threshold already, NaN where silence never lifts it so far.
+            Days, 0 where it is past the threshold already, NaN where silence never lifts it so far; the column
+            ``days`` of ``silence``, which says how probable so long a silence is.
         """
+        return self.silence(threshold, longest)["days"].rename("quiet_days")
+
+    def silence(self, threshold: float = 0.9, longest: str = "365D") -> pd.DataFrame:
+        """Say how long a silence would lift a scenario past a threshold, and how likely so long a silence is.
+
+        Parameters
+        ----------
+        threshold : float, default 0.9
+            Probability to reach.
+        longest : str, default "365D"
+            How far to look, from the end of the data.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the scenario that it lifts: ``days`` and ``weeks`` without any attack (0 where the scenario is
+            past the threshold already, NaN where silence never lifts it so far), ``until`` (last of these days), and
+            the ``chance under`` each scenario and under ``any`` (the mixture) of a silence of at least so many days.
+            Where reports come late, of a record that shows no attack of these days by the last of them.
+        """
+        if not is_number(threshold) or not 0 < threshold < 1:
+            raise OptionError(
+                f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
+            )
         future = self._future(longest, "longest")
-        logs = np.column_stack([silent(account, future) for account in self._accounts])
-        shares = special.softmax(logs + np.log(self.probabilities.to_numpy()), axis=1)
-        reached = shares >= threshold
-        first = np.where(reached.any(axis=0), reached.argmax(axis=0).astype(float), np.nan)
-        return pd.Series(first, index=self.probabilities.index, name="quiet_days")
+        share, stream = reported_by_age(self._delay, len(future)), self._stream(6)
+        logs = np.column_stack(
+            [
+                silent(account, future, one, share)
+                for account, one in zip(
+                    self._accounts, stream.spawn(len(self._accounts)), strict=True
+                )
+            ]
+        )
+        table = silence_table(logs, self.probabilities, self._end, threshold)
+        table.attrs["counts"] = self._counted
+        return table
 
     def time_to_decision(
         self,
@@ -385,6 +431,7 @@ class Weights:
             threshold=threshold,
             futures=futures,
             prob=prob,
+            share=reported_by_age(self._delay, days_of(horizon)),
         )
 
     # -- forecasts -----------------------------------------------------------------------------------------------
@@ -563,10 +610,12 @@ class Weights:
         self, shares: Mapping[int, int], horizon: str, rng: RNGLike, lethality: TollFit | None
     ) -> Paths:
         source = resolve(self._entropy if rng is None else rng)
+        future = self._future(horizon)
+        check_draws(sum(shares.values()), len(future))
         return joined_paths(
             self._accounts,
             shares,
-            self._future(horizon),
+            future,
             source.generator,
             seen=self._seen,
             lethality=lethality,
@@ -600,6 +649,13 @@ class Weights:
     def _future(self, horizon: str, what: str = "horizon") -> pd.DatetimeIndex:
         return pd.date_range(self._end, periods=days_of(horizon, what), freq="1D", unit="us")
 
+    @property
+    def _counted(self) -> str:
+        """What tables of numbers to come count."""
+        if self._delay is None:
+            return "attacks of the days of the horizon"
+        return "attacks of the days of the horizon that are in the record by its end"
+
     def _stream(self, purpose: int) -> np.random.Generator:
         """Give the generator of one purpose: asking one question changes no other answer."""
         return np.random.default_rng([self._entropy, purpose])
@@ -613,18 +669,17 @@ class Weights:
         -------
         str
             Without causal language; the scale of the evidence is that of Kass and Raftery (1995). If no scenario
-            explains what was observed, it says so.
+            explains what was observed, or none expected so many or so few attacks, it says so.
         """
         text = odds_sentence(
             self.prior,
             self.probabilities,
             self.log_evidence,
             since=self.since,
-            events=self.counts.events,
-            label=self.counts.label,
+            seen=self._judged.seen if self._judged.speaks else None,
         )
         doubt = unexplained(self.log_evidence, self.free_log_evidence)
-        return text if doubt is None else f"{text} {doubt}"
+        return " ".join(part for part in (text, doubt or self._outside) if part)
 
     def __repr__(self) -> str:
         shares = ", ".join(
@@ -633,8 +688,9 @@ class Weights:
                 self.prior.index, self.prior.to_list(), self.probabilities.to_list(), strict=True
             )
         )
-        return (
-            f"Weights as of {self._end:%Y-%m-%d}, judged on "
-            f"{counted(self.counts.events, self.counts.label)} since {self.since:%Y-%m-%d}: {shares}"
-            + ("" if self.explained else "; none of the scenarios explains what was observed")
+        seen = f"judged on {self._judged.seen} since {self.since:%Y-%m-%d}"
+        if not self._judged.speaks:
+            seen = "which no day has judged yet"
+        return f"Weights as of {self._end:%Y-%m-%d}, {seen}: {shares}" + (
+            "" if self.explained else "; none of the scenarios explains what was observed"
         )

@@ -179,6 +179,21 @@ def test_scenario_page_says_how_robust_the_odds_are(analysis, findings):
     assert percent(1 - float(table.loc["any", "undecided"])) in decision
 
 
+def test_scenario_page_says_how_long_a_silence_would_decide(analysis, findings):
+    said = findings.section("Indicators: what would change our mind").parts[-2]
+    table = analysis.weights.silence(0.9)
+    table = table[table["days"] > 0]
+    if table.empty:
+        assert said.startswith("No silence of up to a year")
+        return
+    row = table.sort_values("days").iloc[0]
+    assert f"{row['days']:.0f} days" in said
+    for name in (*analysis.weights.probabilities.index, "any"):
+        chance = percent(float(row[f"chance under {name}"]))
+        assert (f"{chance} overall" if name == "any" else f"{chance} under {name}") in said
+    assert f"the {row.name} scenario 90 % probable" in said
+
+
 def test_without_tolls_nothing_is_said_of_deaths(every):
     table = every.table.drop(columns=["killed", "killed_low", "killed_high"])
     bare = Incidents(table, every.window, label="attacks").before(AS_OF)

@@ -137,3 +137,54 @@ def test_more_attacks_than_memory_holds_are_refused() -> None:
     stories = [tempo.Scenario.every(f"{n} a day", name=n) for n in ("1-2", "3-9")]
     with pytest.raises(ScenarioError, match="at most"):
         tempo.weigh(counts, stories, rng=1)
+
+
+@pytest.mark.parametrize("horizon", ["3661D", "100000D", "106752D", pd.Timedelta(days=10**6)])
+def test_a_horizon_that_nobody_can_wait_for_is_refused_everywhere(weights, horizon):
+    fit = tempo.ConstantRate().fit(PAST)
+    stand_down = tempo.StandDown("10-30 %", "5-30 days")
+    contagious = tempo.Scenario.retaliation_spiral(PAST)
+    for ask in (
+        lambda: RARE.preview(horizon),
+        lambda: RARE.prior_predictive(horizon),
+        lambda: contagious.prior_predictive(horizon),
+        lambda: tempo.forecast(fit, horizon),
+        lambda: tempo.intervene(fit, horizon, baseline=0.5),
+        lambda: tempo.impact(weights, stand_down, horizon=horizon),
+        lambda: weights.outlook(horizon),
+        lambda: weights.outlooks(horizon),
+        lambda: weights.decomposition(horizon),
+        lambda: weights.chances(horizon),
+        lambda: weights.indicators(horizon),
+        lambda: weights.thresholds(horizons=["30D", horizon]),
+        lambda: weights.time_to_decision(horizon=horizon),
+        lambda: tempo.plot_story(RARE, horizon=horizon),
+        lambda: tempo.plot_scenarios(weights, horizon=horizon),
+    ):
+        with pytest.raises(OptionError, match=r"horizon is .*at most 3,660 days.*such as '365D'"):
+            ask()
+    with pytest.raises(OptionError, match=r"longest is .*at most 3,660 days"):
+        weights.quiet_days(longest=horizon)
+
+
+def test_wider_bins_reach_further_but_not_for_ever():
+    weeks = pd.Series([0, 1] * 60, index=pd.date_range("2020-01-06", periods=120, freq="7D"))
+    fit = tempo.ConstantRate().fit(weeks)
+    assert tempo.forecast(fit, "7000D", draws=10, rng=1).horizon_days == 7000
+    with pytest.raises(OptionError, match="at most 25,620 days"):
+        tempo.forecast(fit, "25621D", draws=10)
+
+
+def test_futures_that_memory_does_not_hold_are_refused_everywhere(weights):
+    fit = tempo.ConstantRate().fit(PAST)
+    for ask in (
+        lambda: RARE.preview("1000D", draws=100_001),
+        lambda: RARE.prior_predictive("1000D", draws=100_001),
+        lambda: tempo.forecast(fit, "1000D", draws=100_001),
+        lambda: tempo.intervene(fit, "1000D", baseline=0.5, draws=100_001),
+        lambda: weights.outlook("1000D", draws=100_001),
+        lambda: weights.outlooks("1000D", draws=100_001),
+        lambda: weights.time_to_decision(horizon="1000D", futures=100_001),
+    ):
+        with pytest.raises(OptionError, match=r"at most 100,000,000.*100,000 draws or fewer"):
+            ask()

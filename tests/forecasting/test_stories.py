@@ -14,7 +14,7 @@ from scipy import stats
 import tempo
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
-from tempo.data.window import Window
+from tempo.data.window import DAY, Window
 from tempo.errors import ScenarioError, TempoError
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple
@@ -487,6 +487,22 @@ def test_phases_that_cannot_be_said_are_refused(options):
     assert len(str(error.value)) > 30
 
 
+@pytest.mark.parametrize(
+    ("builder", "multiple", "remedy"),
+    [
+        (Scenario.escalation, (0.1, 0.5), "Scenario.ceasefire"),
+        (Scenario.escalation, "half to a third", "Scenario.ceasefire"),
+        (Scenario.surge_and_return, (0.5, 1), "Scenario.ceasefire"),
+        (Scenario.ceasefire, (3, 8), "Scenario.escalation"),
+        (Scenario.ceasefire, "x1 to x2", "Scenario.escalation"),
+    ],
+)
+def test_a_rise_under_the_name_of_a_fall_is_refused(builder, multiple, remedy):
+    with pytest.raises(ScenarioError, match=remedy):
+        builder(PAST, multiple)
+    assert builder(PAST, (0.8, 1.25)).phases[1].rate.high == 1.25  # which may be either
+
+
 def test_what_a_past_does_not_hold_cannot_be_learned():
     kinds = [Phase.of("a", "past", kinds="past")]
     with pytest.raises(ScenarioError, match="incidents themselves"):
@@ -570,3 +586,52 @@ def test_a_story_that_ends_sets_off_nothing_more():
     assert (found.branching[:, :7] > 0).all()
     assert not found.branching[:, -30:].any()
     assert not found.rate[:, -30:].any()
+
+
+@pytest.mark.parametrize("words", ["x3 to x8", "x3 to x8 of the last year"])
+def test_a_multiple_of_all_of_the_past_is_a_multiple_of_the_earlier_rate(words):
+    """The last year holds every earlier day of the record, so that it is the earlier rate itself."""
+    story = Scenario.escalation(daily([0] * 60 + [1, 0, 0, 1, 0] * 8), words, onset="30D")
+    levels = story.draw(4096, np.random.default_rng(1))
+    early, late = story.rates(levels, pd.DatetimeIndex(["2020-01-01", "2021-01-01"])).T
+    np.testing.assert_allclose(np.quantile(late / early, [0.05, 0.95]), [3, 8], rtol=0.01)
+
+
+def test_rates_learned_from_the_same_attacks_hang_together_and_keep_their_distributions():
+    past = daily([1, 0, 0, 0] * 40 + [1, 1, 0, 0] * 10)
+    story = Scenario.of_phases(
+        "s",
+        [
+            Phase.of("earlier", "past"),
+            Phase.of("up", "x0.99999 to x1.00001 of the last 80 days", onset="2021-01-01"),
+            Phase.of("down", "x0.49999 to x0.50001 of the last 80 days", onset="2021-01-02"),
+            Phase.of("brief", "x0.99999 to x1.00001 of the last 20 days", onset="2021-01-03"),
+            Phase.of("again", "past", onset="2021-01-04"),
+        ],
+        past,
+    )
+    levels = story.draw(2**14, np.random.default_rng(1))
+    days = pd.date_range("2020-12-31", periods=5)
+    earlier, up, down, brief, again = story.rates(levels, days).T
+    np.testing.assert_array_equal(earlier, again)
+    np.testing.assert_allclose(up, 2 * down, rtol=1e-4)
+    for rates, shape, observed in ((earlier, 60.5, 200), (up, 30.5, 80), (brief, 10.5, 20)):
+        law = stats.gamma(shape, scale=1 / observed)
+        for q in (0.05, 0.5, 0.95):
+            assert np.mean(rates <= law.ppf(q)) == pytest.approx(q, abs=0.005)
+    # What one stretch holds of the other: days beyond it add attacks of their own, independent of those in it.
+    for part, whole, days_of in ((up, earlier, (80, 200)), (brief, up, (20, 80))):
+        others = whole * days_of[1] - part * days_of[0]
+        assert np.corrcoef(part, others)[0, 1] == pytest.approx(0, abs=0.03)
+        assert others.min() > 0
+
+
+def test_a_multiple_of_other_data_than_the_earlier_rate_is_drawn_alone():
+    base = GammaRate(20.5, 100, "20 in 100 days", "365")
+    phases = [
+        Phase("earlier", GammaRate(2.5, 300, "2 in 300 days", "past")),
+        Phase("later", Multiple(0.99999, 1.00001, 0.9, 365, base), onset=(END, END + DAY)),
+    ]
+    story = Scenario("s", phases, learned_until=END)
+    rates = story.rates(story.draw(4096, np.random.default_rng(1)), pd.DatetimeIndex([END]))[:, 0]
+    np.testing.assert_allclose(np.quantile(rates, [0.05, 0.95]), base.quantile([0.05, 0.95]), rtol=0.01)  # fmt: skip

@@ -201,7 +201,7 @@ def test_high_rates_get_a_whole_table():
     assert table["chance"][["many", "more"]].sum().min() > 0.99
     assert table.notna().loc[650:800].all().all()
     with pytest.raises(ScenarioError, match="shorter horizon"):
-        weights.chances("5000D")
+        weights.chances("3000D")
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.9, 0.97])
@@ -255,6 +255,22 @@ def test_same_seed_same_numbers_and_order_of_scenarios_changes_no_answer():
     pd.testing.assert_series_equal(
         weigh(past, [RARE, OFTEN], rng=int(free.seed)).log_evidence, free.log_evidence
     )
+
+
+def test_how_many_judged_is_said_with_its_range_where_dates_are_uncertain():
+    day = np.sort(np.random.default_rng(1).integers(0, 300, 60))
+    month = pd.Timestamp("2020-01-01") + pd.to_timedelta(day // 30 * 30, unit="D")
+    table = pd.DataFrame(
+        {"date_start": month, "date_end": month + pd.Timedelta("29D"), "date_precision": "month"}
+    )
+    past = Incidents(table, ("2020-01-01", "2020-11-01"))
+    weights = weigh(past, [RARE, OFTEN], since="2020-08-10", rng=1)
+    totals = weights._judged.values.sum(axis=1)
+    assert totals.min() < totals.max()
+    mean = weights._judged.share @ totals
+    said = f"{totals.min():.0f} to {totals.max():.0f} attacks, on average {mean:.0f}"
+    assert f"judged on {said} since" in repr(weights)
+    assert f"({said}) is" in weights.words()
 
 
 def test_uncertain_dates_are_averaged_over_not_fixed():
@@ -313,10 +329,17 @@ def test_nothing_to_judge_by_leaves_the_prior(since):
     assert weights.history().index.tolist() == [pd.Timestamp("2020-04-10")]
     assert any("no days to judge" in note for note in weights.notes)
     assert weights.outlook("60D", draws=100).start == pd.Timestamp("2020-04-10")
-    assert "2020-04-10" in repr(weights)
-    assert weights.check()["passed"].all()
+    assert repr(weights).startswith(
+        "Weights as of 2020-04-10, which no day has judged yet: rare 70 %"
+    )
+    check = weights.check()
+    assert check["passed"].all()
+    assert check["statistic"].isna().all()
+    assert check["meaning"].eq("no day has judged yet; not checked").all()
+    assert weights.words() == (
+        "No day has judged the scenarios yet. Probabilities are those of the prior: 'rare' 70 %, 'later' 30 %."
+    )
     assert len(weights.indicators("60D")) > 1
-    assert weights.words()
 
 
 @pytest.mark.parametrize(

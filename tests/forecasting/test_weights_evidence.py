@@ -16,7 +16,7 @@ from tempo.errors import ScenarioError
 from tempo.forecasting.day_effect import bunching, day_effect
 from tempo.forecasting.evidence import account_of
 from tempo.forecasting.free_rate import HAZARDS, MEANS, SHAPE, _filtered, free_evidence
-from tempo.forecasting.judged import record_of
+from tempo.forecasting.judged import Record, record_of
 from tempo.forecasting.odds_checks import check_table
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.scenarios import Scenario
@@ -594,3 +594,146 @@ def test_attacks_that_nobody_saw_set_off_others_in_the_check_too():
     table = check_table([account], judged, 0.95, np.random.default_rng(3))
     # Half of 200 days at 0.5 / (1 - 0.5) attacks a day; 67 where only the attacks that were seen set off others.
     assert 0.5 * (table["low"].iloc[0] + table["high"].iloc[0]) == pytest.approx(99, abs=6)
+
+
+def half_inside(sure: int, unsure: int) -> Incidents:
+    """Give attacks of 2020 and 2021, and some that came before or after New Year with a chance of a half each."""
+    dates = [*pd.date_range("2020-01-05", "2020-12-15", freq="20D")]
+    dates += [*pd.date_range("2021-01-12", periods=sure, freq="2D")]
+    table = pd.DataFrame({"date_start": dates, "date_end": dates, "date_precision": "day"})
+    more = pd.DataFrame(
+        {"date_start": ["2020-12-27"] * unsure, "date_end": "2021-01-05", "date_precision": "month"}
+    ).astype({"date_start": "datetime64[us]", "date_end": "datetime64[us]"})
+    return Incidents(pd.concat([table, more], ignore_index=True), ("2020-01-01", "2021-02-01"))
+
+
+def test_the_check_averages_over_uncertain_dates():
+    """Not the first draw of the dates, but all of them say how many attacks there were to explain."""
+    past = half_inside(6, 8)
+    steady = Scenario.every("4-8 days", name="steady")
+    wavering = Scenario.of_phases("wavering", [Phase.of("p", "4-8 days")], dispersion=(1e-6, 2e-6))
+    spiral = Scenario.of_phases(
+        "spiral", [Phase.of("p", "8-16 days", branching=(0.2, 0.6))], half_life="2-4 days"
+    )
+    stories = [steady, wavering, spiral]
+    found = {}
+    for seed in (1, 2):
+        weights = weigh(past, stories, since="2021-01-01", imputations=400, rng=seed)
+        found[seed] = weights.check(0.9)
+        dates, _ = np.random.default_rng(seed).spawn(2)
+        record = record_of(past, (), tolls=False, imputations=400, rng=dates)
+        numbers = np.array([one["2021-01-01":].sum() for one in record.series])
+        assert len(set(numbers)) > 4
+        law = stats.nbinom(steady.rate.shape, steady.rate.rate_days / (steady.rate.rate_days + 31))
+        tails = law.cdf(numbers).mean(), law.sf(numbers - 1).mean()
+        table = found[seed]
+        assert table.loc["steady", "statistic"] == pytest.approx(min(tails), abs=2e-3)
+        assert table.loc["wavering", "statistic"] == pytest.approx(min(tails), abs=0.01)
+        assert table["observed"].to_numpy() == pytest.approx(numbers.mean())
+        assert f"uncertain ({numbers.mean():.1f} on average)" in table.loc["steady", "meaning"]
+    # Another seed draws other dates; only chance in 400 draws of them, and not which came first, changes the answer.
+    gap = found[1]["statistic"] - found[2]["statistic"]
+    assert gap.abs().max() < 0.02
+
+
+def test_the_check_sees_the_offspring_of_each_draw_of_the_dates():
+    """Thirty attacks lie on one day, on either side of the first day that judges: then they are seen, or excite."""
+    dates = [*pd.date_range("2020-01-05", "2020-12-15", freq="20D")]
+    table = pd.DataFrame({"date_start": dates, "date_end": dates, "date_precision": "day"})
+    past = Incidents(table, ("2020-01-01", "2021-02-01"))
+    series = [past.counts("1D") for _ in range(2)]
+    for one, day in zip(series, ("2020-12-31", "2021-01-01"), strict=True):
+        one.loc[day] = 30.0
+    spiral = Scenario.of_phases(
+        "s", [Phase.of("p", "50-60 days", branching=(0.49, 0.51))], half_life=(1.0, 1.1)
+    )
+    alone = []
+    for chosen in ([series[0]], [series[1]], series):
+        judged = Record(tuple(chosen)).judged(pd.Timestamp("2021-01-01"), None, None)
+        account = account_of(spiral, judged, np.random.default_rng(2))
+        alone.append(check_table([account], judged, 0.9, np.random.default_rng(3)).iloc[0])
+    # Offspring of 30 attacks were expected where these came before, and none came; where they came after, 30 did.
+    assert alone[0]["statistic"] < 1e-3
+    assert alone[1]["statistic"] < 1e-3
+    assert alone[0]["high"] > 15 > alone[1]["high"]
+    assert alone[2]["statistic"] == pytest.approx(0.5, abs=0.02)
+    assert not alone[0]["passed"]
+    assert alone[2]["observed"] == 15
+
+
+def test_bunched_days_are_judged_by_every_draw_of_the_dates():
+    dates = [*pd.date_range("2020-01-05", "2020-03-01", freq="2D")]
+    table = pd.DataFrame({"date_start": dates, "date_end": dates, "date_precision": "day"})
+    table.loc[:5, ["date_end", "date_precision"]] = [pd.Timestamp("2020-02-28"), "month"]
+    past = Incidents(table, ("2020-01-01", "2020-03-11"))
+    two = [Scenario.every("1-3 days", name="a"), Scenario.every("2-5 days", name="b")]
+    weights = weigh(past, two, imputations=300, rng=5)
+    values = np.array([one.to_numpy() for one in weights._judged.counts])
+    pairs = (values * (values - 1) / 2).sum(axis=1)
+    assert weights.check_days()["pairs"].to_numpy() == pytest.approx(weights._judged.share @ pairs)
+    assert pairs[0] != pytest.approx(weights._judged.share @ pairs)
+
+
+def test_the_check_knows_that_the_delay_is_uncertain():
+    """Either all or none of the attacks of the last 40 days are in the record: 60 or 100 days to expect them from."""
+    past = as_counts(pd.Series(0, index=pd.date_range(START, periods=100)))
+    curves = np.ones((2, 100))
+    curves[1, 60:] = 1e-9
+    judged = record_of(past, (), tolls=False, imputations=1, rng=np.random.default_rng(1)).judged(
+        START, None, curves
+    )
+    story = Scenario.of_phases("s", [Phase.of("p", (0.999, 1.001))])
+    account = account_of(story, judged, np.random.default_rng(2))
+    row = check_table([account], judged, 0.9, np.random.default_rng(3)).iloc[0]
+    mixed = [stats.poisson(60), stats.poisson(100)]
+    for end, level in (("low", 0.05), ("high", 0.95)):
+        assert np.mean([law.cdf(row[end]) for law in mixed]) >= level
+        assert np.mean([law.cdf(row[end] - 1) for law in mixed]) < level
+
+
+def test_a_note_counts_attacks_of_unknown_kind_over_all_draws_of_the_dates():
+    past = half_inside(6, 8)
+    known = (past.table["date_precision"] == "day").to_numpy()
+    table = past.table.assign(kind=np.where(known, "rocket", None))
+    past = Incidents(table, past.window)
+    phases = (
+        Phase.of("p", rate, kinds={"rocket": 3, "other": 1}) for rate in ("2-4 days", "4-8 days")
+    )
+    stories = [Scenario.of_phases(str(k), [phase]) for k, phase in enumerate(phases)]
+    notes = weigh(past, stories, since="2021-01-01", imputations=400, rng=1).notes
+    assert any(note.startswith("4 attacks of unknown kind") for note in notes)
+
+
+def test_a_number_that_no_scenario_expected_is_said():
+    """Ten attacks in 60 days are more than either story expected, though a free rate is no 20 times as good."""
+    values = np.zeros(60, dtype=int)
+    values[np.linspace(1, 58, 10).astype(int)] = 1
+    past = pd.Series(values, index=pd.date_range("2020-01-01", periods=60), name="raids")
+    told = [Scenario.every("2-3 months", name="A"), Scenario.every("1-2 a month", name="B")]
+    weights = weigh(past, told, rng=1)
+    assert weights.explained
+    assert not weights.check()["passed"].any()
+    said = "10 raids came, and they expected 'A' 0 to 3, 'B' 0 to 7 (95 % intervals)"
+    assert said in weights.notes[0]
+    assert said in weights.words()
+    # One that expected it is enough, and the answer is that of the check.
+    calm = weigh(past, [*told, Scenario.every("1-2 a week", name="C")], rng=1)
+    assert calm.check()["passed"].tolist() == [False, False, True]
+    assert not any("No scenario expected" in note for note in calm.notes)
+    assert "No scenario expected" not in calm.words()
+
+
+def test_a_true_scenario_is_seldom_called_unexpected():
+    """At most one case in twenty, whatever the others say; far wrong ones add nothing to it."""
+    rng = np.random.default_rng(3)
+    true = Scenario.every("1-2 a week", name="true")
+    told = [
+        true,
+        Scenario.every("1-2 years", name="rare"),
+        Scenario.every("5-9 a day", name="busy"),
+    ]
+    days, called = pd.date_range("2020-01-01", periods=50), 0
+    for rate in true.rate.quantile(rng.random(120)):
+        weights = weigh(pd.Series(rng.poisson(rate, 50), index=days), told, rng=rng)
+        called += any("No scenario expected" in note for note in weights.notes)
+    assert 0 < called <= stats.binom(120, 0.05).ppf(0.999)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+import tempo
 from tempo.data.counts import as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.reporting import ReportingDelay
@@ -20,7 +21,6 @@ from tempo.forecasting.odds_words import words_table
 from tempo.forecasting.phases import Phase
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.story_kernels import futures, log_chance, silence
-from tempo.forecasting.watch_kernels import evidence_along, evidence_along_plain
 from tempo.forecasting.weigh_rules import weigh_rules
 from tempo.forecasting.weighing import weigh
 from tempo.models.hawkes_kernels_random import seeds
@@ -28,7 +28,6 @@ from tempo.models.lethality import Lethality
 
 RARE = Scenario.every("1-2 months", name="rare")
 OFTEN = Scenario.every("1-2 weeks", name="often")
-NONE, NO = np.empty((0, 0)), np.empty(0)
 
 
 def attacks(days, n=100):
@@ -63,35 +62,6 @@ def test_the_chance_of_a_day(y, mean, dispersion):
     assert found == pytest.approx(law.logpmf(y), rel=1e-9, abs=1e-9)
 
 
-def test_odds_along_paths_are_those_of_the_loop():
-    rng = np.random.default_rng(3)
-    paths = rng.poisson(0.4, size=(5, 30))
-    rate = rng.gamma(2, 0.2, size=(6, 30))
-    branching, decay = rng.uniform(0, 0.7, size=(6, 30)), rng.uniform(0.2, 1, 6)
-    dispersion, state = rng.uniform(0.2, 1, 6), rng.uniform(0, 1, 6)
-    checked = np.array([4, 17, 29])
-    check = np.full(30, -1)
-    check[checked] = [0, 1, 2]
-    for full in (False, True):
-        logs = np.zeros((5, 6, 30))
-        for f, d in itertools.product(range(5), range(6)):
-            s = state[d]
-            for t in range(30):
-                m = rate[d, t] + (branching[d, t] * s if full else 0)
-                s = np.exp(-decay[d]) * s + (1 - np.exp(-decay[d])) * paths[f, t]
-                a = dispersion[d]
-                law = stats.nbinom(1 / a, 1 / (1 + a * m)) if full else stats.poisson(m)
-                logs[f, d, t] = law.logpmf(paths[f, t]) + special.gammaln(paths[f, t] + 1)
-        expected = special.logsumexp(np.cumsum(logs, axis=2), axis=1)[:, checked] - np.log(6)
-        out = np.empty((5, 3))
-        given = (branching, decay, dispersion) if full else (NONE, NO, NO)
-        evidence_along(paths, rate, *given, state, check, out)
-        np.testing.assert_allclose(out, expected, atol=1e-10)
-        if not full:
-            evidence_along_plain(paths, rate, checked, out)
-            np.testing.assert_allclose(out, expected, atol=1e-10)
-
-
 def test_futures_have_the_moments_of_the_story():
     n, draws = 12, 200_000
     rate, branching = np.full((draws, n), 0.5), np.full((draws, n), 0.6)
@@ -115,7 +85,7 @@ def test_futures_have_the_moments_of_the_story():
     np.testing.assert_allclose(out.mean(axis=0), mean, rtol=0.02)
     assert out[:, 0].var() == pytest.approx(mean[0] + 0.8 * mean[0] ** 2, rel=0.03)
     quiet = np.empty((draws, n))
-    silence(rate, branching, decay, dispersion, np.ones(draws), state, quiet)
+    silence(rate, branching, decay, dispersion, state, quiet)
     none = (np.cumsum(out, axis=1) == 0).mean(axis=0)
     np.testing.assert_allclose(np.exp(quiet[0, :6]), none[:6], atol=0.004)
 
@@ -370,7 +340,9 @@ def test_what_was_learned_from_the_record_is_taken_as_reported():
     past = attacks([5, 30, 62, 90])
     learned = Scenario.escalation(past, onset="30D")
     weights = weigh(past, [RARE, learned], unreported=(0.1, 0.3), rng=1)
-    assert [a.rate_is_true for a in weights._accounts] == [True, False]
+    assert any(
+        note.endswith("the rates of 'escalation' of reported ones.") for note in weights.notes
+    )
     plain = weigh(past, [RARE, learned], rng=1)
     assert weights.log_evidence["escalation"] == pytest.approx(
         plain.log_evidence["escalation"], abs=0.02
@@ -386,6 +358,35 @@ def test_shares_that_are_unreported_may_be_said_in_words():
     for wrong in ("10-30 % a month", "10-30", "often", (0.3, 0.1), (0.1,), 0.2):
         with pytest.raises(ScenarioError, match=r"10-30 %"):
             weigh(past, [RARE, OFTEN], unreported=wrong)
+
+
+def test_a_stated_rate_is_one_of_all_attacks_whatever_else_the_story_learned(deadly):
+    """Each phase counts by itself: neither lethality nor a lull that was learned makes a stated rate a learned one."""
+    start = pd.Timestamp("2020-05-29")
+    campaign = Phase.of("campaign", "3-5 a week", onset=start)
+    lull = Phase.of("lull", "x0.999 to x1.001 of the last 60 days", onset=start)
+    told = [
+        Scenario.every("3-5 a week", name="said"),
+        Scenario.of_phases("kills", [Phase.of("p", "3-5 a week", lethality="past")], deadly),
+        Scenario.of_phases("after a lull", [Phase.of("lull", "past"), campaign], deadly),
+        Scenario.of_phases("a lull after", [Phase.of("p", "3-5 a week"), lull], deadly),
+    ]  # fmt: skip
+    weights = weigh(deadly, told, unreported=(0.4499, 0.4501), since=start, rng=1)
+    y = weights.counts.to_numpy()
+    n = len(y)
+    said = gamma_poisson(y, np.full(n, 0.55), told[0].rate)
+    base = told[3].phases[1].rate.base
+    marks = weights._judged.default_marks(0)[-1]
+    expected = {"said": said, "after a lull": said, "a lull after": gamma_poisson(y, np.ones(n), base)}  # fmt: skip
+    for name, log in expected.items():
+        assert weights.log_evidence[name] - marks == pytest.approx(log, abs=0.02)
+    means = {name: o.totals().mean() for name, o in weights.outlooks("28D", rng=1).items()}
+    shape, days = told[0].rate.shape + y.sum(), told[0].rate.rate_days + 0.55 * n
+    for name in ("said", "kills", "after a lull"):
+        assert means[name] == pytest.approx(28 * shape / days, rel=0.02)
+    reported = (base.shape + y.sum()) / (base.rate_days + n)
+    assert means["a lull after"] == pytest.approx(28 * reported / 0.55, rel=0.02)
+    assert any("'after a lull' (lull), 'a lull after' (lull) of reported" in n for n in weights.notes)  # fmt: skip
 
 
 def test_late_reports_make_the_last_days_count_in_part():
@@ -528,7 +529,7 @@ def test_late_reports_are_no_lull_and_the_odds_stay_calibrated():
         # The earlier rate: of days whose attacks are all in the record.
         old = past.before("2020-04-10")
         told = [
-            Scenario.escalation(old, ends, onset=(onset, onset + pd.Timedelta("1D")), name=name)
+            Scenario.ceasefire(old, ends, onset=onset, breakdown=None, name=name)
             for name, ends in (("goes on", (0.999, 1.001)), ("lull", (0.15, 0.6)))
         ]
         stated.append(weigh(past, told, delay="learn", rng=rng).probabilities["lull"])
@@ -539,6 +540,66 @@ def test_late_reports_are_no_lull_and_the_odds_stay_calibrated():
     assert abs((true - stated).sum()) < 3.5 * noise
     assert np.mean(ignored[true == 0]) > np.mean(stated[true == 0]) + 0.2
     assert np.mean((stated - true) ** 2) < np.mean((ignored - true) ** 2)
+
+
+def test_a_rate_that_was_learned_from_recent_days_is_not_low_because_reports_are_late():
+    """Three weeks pass until most attacks are reported: of those of the last 30 days half are in the record."""
+    rng = np.random.default_rng(3)
+    delay = ReportingDelay.within(5, 40)
+    days = pd.date_range("2019-01-01", periods=400)
+    share = delay.reported_share(np.arange(399, -1, -1))[0]
+    bias, inside = np.zeros((80, 2)), np.zeros((80, 2))
+    for i in range(80):
+        true = rng.gamma(8, 0.1)
+        past = pd.Series(rng.binomial(rng.poisson(true, 400), share), index=days)
+        phases = (Phase.of("p", "x0.999 to x1.001 of the last 30 days"), Phase.of("p", "past"))
+        told = [Scenario.of_phases(str(i), [phase], past) for i, phase in enumerate(phases)]
+        last, whole = weigh(past, told, delay=delay, rng=rng).scenarios
+        for k, rate in enumerate((last.rate.base, whole.rate)):
+            low, high = rate.quantile(np.array([0.05, 0.95]))
+            bias[i, k] = rate.mean_per_day - true
+            inside[i, k] = low <= true <= high
+        assert told[0].rate.base.rate_days == 30
+    # The Jeffreys prior adds half an attack to a number that is seen over an exposure.
+    known = np.array([share[-30:].sum(), np.where(share > 0.995, 1.0, share).sum()])
+    error = (bias.mean(axis=0) - 0.5 / known) / (bias.std(axis=0) / np.sqrt(80))
+    assert np.abs(error).max() < 3
+    assert np.abs(inside.mean(axis=0) - 0.9).max() < 3 * np.sqrt(0.09 / 80)
+
+
+def test_what_was_learned_counts_days_for_the_share_that_is_reported():
+    past = attacks([5, 30, 62, 90])
+    delay = ReportingDelay.within(3, 20)
+    share = delay.reported_share(np.arange(99, -1, -1))[0]
+    share = np.where(share > 0.995, 1.0, share)
+    told = [
+        Scenario.escalation(past, "x2 to x4 of the last 20 days", onset="10D"),
+        Scenario.of_phases("as before", [Phase.of("p", "past")], past),
+    ]
+    weights = weigh(past, told, delay=delay, rng=1)
+    earlier, jump = (phase.rate for phase in weights.scenarios[0].phases)
+    assert earlier.rate_days == pytest.approx(share[:90].sum())
+    assert jump.base.rate_days == pytest.approx(share[70:90].sum())
+    assert "in the record" in jump.words
+    # What was learned from all days is learned again from those that do not judge, and then corrected.
+    again = weights.scenarios[1].rate
+    assert (again.shape, again.rate_days) == (3.5, earlier.rate_days)
+    assert sum("learned of the rate counts its last" in note for note in weights.notes) == 2
+    # Without a delay, nothing changes; and a shorter record than the story learned from has the same share missing.
+    assert weigh(past, told, rng=1).scenarios[0] == told[0]
+    half = past.select(np.arange(100) >= 80)
+    [few, *_] = weigh(half, [told[0], RARE], delay=delay, rng=1).scenarios[0].phases
+    assert few.rate.rate_days == pytest.approx(90 - (1 - share[80:90]).sum())
+
+
+def test_a_fit_that_took_late_reports_for_a_lull_is_named_and_too_few_reports_are_refused():
+    past = attacks(range(0, 90, 5))
+    fit = tempo.ConstantRate().fit(past)
+    weights = weigh(past, [RARE, Scenario.continuation(fit)], delay="3-20 days", rng=1)
+    assert any("'continuation' continues read its last" in note for note in weights.notes)
+    told = Scenario.of_phases("p", [Phase.of("p", "x2 to x3 of the last 2 days")], past)
+    with pytest.raises(ScenarioError, match="Learn it from more days"):
+        weigh(past, [RARE, told], delay="3-20 days", rng=1)
 
 
 def test_where_two_pass_a_low_threshold_the_more_probable_one_wins():
