@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
@@ -34,6 +35,7 @@ type Integers = NDArray[np.int64]
 ESTIMATE_FROM = 0.5
 _DRAWS = 20_000
 _FEW = 5
+_SUMMED_DAYS = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class StandDown:
     Each attack leads to a stand-down with probability :math:`p \sim \mathrm{Beta}`. The stand-down begins some days
     after the attack and lasts a log-normal time. Stand-downs that overlap merge: a day is lost once. With attacks
     at a constant rate :math:`\lambda` the share of days lost in the long run is that of a queue with infinitely many
-    servers, :math:`1 - e^{-\lambda p E[D]}`.
+    servers, :math:`1 - e^{-\lambda p E[D]}`. A stand-down stops whole days: its time is rounded, and is one day at least.
 
     Parameters
     ----------
@@ -315,7 +317,7 @@ class StandDownFit:
         Returns
         -------
         ndarray, shape (n,)
-            :math:`-\log(1 - q) / (p\,E[D])` attacks per day.
+            :math:`-\log(1 - q) / (p\,E[D])` attacks per day, with :math:`D` in whole days, 1 at least.
         """
         chance, middle, spread = self.draw(n, rng)
         return np.asarray(-math.log1p(-share) / (chance * mean_days(middle, spread)))
@@ -414,19 +416,32 @@ class StandDownFit:
 
 
 def mean_days(middle: Floats, spread: Floats) -> Floats:
-    """Give the mean of a log-normal duration.
+    r"""Give the mean of a log-normal duration that is lost in whole days, and costs one at least.
 
     Parameters
     ----------
-    middle, spread : ndarray
+    middle, spread : ndarray, shape (n,)
         Mean and standard deviation of its logarithm.
 
     Returns
     -------
-    ndarray
-        Days.
+    ndarray, shape (n,)
+        Days: :math:`E[\max(\mathrm{round}(D), 1)] = 1 + \sum_{k \ge 1} P(D > k + 1/2)`. Where stand-downs last a week or
+        longer this is :math:`E[D]`; where they last hours it is 1.
+
+    Examples
+    --------
+    >>> mean_days(np.log([0.25, 12.0]), np.array([0.5, 0.5])).round(2).tolist()
+    [1.0, 13.6]
     """
-    return np.asarray(np.exp(middle + 0.5 * spread**2))
+    middle, spread = (np.asarray(part, dtype=float)[:, None] for part in (middle, spread))
+    ends = np.arange(1, _SUMMED_DAYS) + 0.5
+    summed = special.ndtr((middle - np.log(ends)) / spread).sum(axis=1)
+    # Beyond, the sum is an integral by the midpoint rule: the mean excess over so many days.
+    far = (middle - math.log(_SUMMED_DAYS)) / spread
+    rest = np.exp(middle + 0.5 * spread**2) * special.ndtr(far + spread)
+    rest -= _SUMMED_DAYS * special.ndtr(far)
+    return np.asarray(1 + summed + np.maximum(rest[:, 0], 0.0))
 
 
 def _require_same_end(pauses: Pauses, end: pd.Timestamp) -> None:

@@ -410,6 +410,32 @@ def test_absorbable_tempo_is_the_rate_at_which_the_share_is_lost() -> None:
     assert lost.mean() == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.parametrize("said", ["0.3-1 days", "0.5-3 days", "3-10 days"])
+def test_absorbable_tempo_counts_whole_days_as_the_simulation_does(said) -> None:
+    """At the rate said to cost a quarter of the days, each draw with its own parameters, simulation loses a quarter."""
+    fit = tempo.StandDown("80-95 %", said).fit()
+    rates = fit.absorbable_per_day(0.25, 3000, np.random.default_rng(5))
+    counts = np.random.default_rng(1).poisson(rates[:, None], (3000, 300))
+    chance, middle, spread = fit.draw(3000, np.random.default_rng(5))
+
+    class Drawn(StandDownFit):
+        def draw(self, n, rng):
+            return chance, middle, spread
+
+    drawn = Drawn(fit.model, fit.chance, fit.durations)
+    lost = lost_days(counts, drawn, np.random.default_rng(2))[:, 60:].mean(axis=1)
+    assert lost.mean() == pytest.approx(0.25, abs=4 * lost.std() / math.sqrt(3000))
+    assert lost.std() / math.sqrt(3000) < 0.003
+
+
+@pytest.mark.parametrize(("middle", "spread"), [(-2.0, 0.4), (0.3, 1.5), (3.0, 0.5), (5.5, 1.0)])
+def test_mean_of_whole_days_against_a_plain_sum(middle, spread) -> None:
+    ends = np.arange(1, 200_000) + 0.5
+    wanted = 1 + stats.norm.sf((np.log(ends) - middle) / spread).sum()
+    found = mean_days(np.array([middle]), np.array([spread]))[0]
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
 def test_recent_attacks_may_still_stop_operations() -> None:
     """An attack three days ago, delays of 1 to 4 days: two of the four have passed, as a conditional probability."""
     fit = dataclasses.replace(known(0.4, 5, delay=(1, 4)), pending=(3,))
