@@ -45,7 +45,7 @@ class StandDown:
     Each attack leads to a stand-down with probability :math:`p \sim \mathrm{Beta}`. The stand-down begins some days
     after the attack and lasts a log-normal time. Stand-downs that overlap merge: a day is lost once. With attacks
     at a constant rate :math:`\lambda` the share of days lost in the long run is that of a queue with infinitely many
-    servers, :math:`1 - e^{-\lambda p E[D]}`. A stand-down stops whole days: its time is rounded, and is one day at least.
+    servers, :math:`1 - e^{-\lambda p E[D]}`. A stand-down stops whole days: it is rounded, to one day at least.
 
     Parameters
     ----------
@@ -426,8 +426,8 @@ def mean_days(middle: Floats, spread: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (n,)
-        Days: :math:`E[\max(\mathrm{round}(D), 1)] = 1 + \sum_{k \ge 1} P(D > k + 1/2)`. Where stand-downs last a week or
-        longer this is :math:`E[D]`; where they last hours it is 1.
+        Days: :math:`E[\max(\mathrm{round}(D), 1)] = 1 + \sum_{k \ge 1} P(D > k + 1/2)`. Where stand-downs last a week
+        or longer this is :math:`E[D]`; where they last hours it is 1.
 
     Examples
     --------
