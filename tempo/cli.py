@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tempo.briefing.analysis import Progress
     from tempo.data.incidents import Incidents
+    from tempo.data.window import DateLike
+    from tempo.forecasting.impact_pauses import Pauses
     from tempo.forecasting.scenarios import Scenario
 
 __all__ = ["app", "main"]
@@ -169,6 +171,26 @@ def brief(
             help='What an attack may do to operations: "10-30 %" "5-30 days". Adds a page on operating days lost.',
         ),
     ] = None,
+    pauses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Documented pauses, from which --stand-down learns: a CSV file with columns start, end, cause, scope.",
+        ),
+    ] = None,
+    pause_cause: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Words that the cause of a pause must hold; others hide what attacks did. [default: every row]",
+        ),
+    ] = None,
+    pause_scope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS", help="Words that the scope of a pause must hold. [default: every row]"
+        ),
+    ] = None,
     prob: Annotated[float, typer.Option(help="Content of every interval.")] = 0.9,
     words: Annotated[
         Literal["icd203", "phia"], typer.Option(help="Vocabulary of likelihood.")
@@ -229,9 +251,11 @@ def brief(
                 raise OptionError("--scenario and --scenarios are both given. Keep one of them.")
             stories, found = tempo.read_scenarios(scenarios, counted)
             prior = prior or found
-        pauses = operations = None
+        documented = _pauses(pauses, pause_cause, pause_scope, stand_down is not None, cut)
+        operations = None
         if file is None and stand_down is not None:
-            pauses, operations = shipped_case.pauses(cut), shipped_case.operations(cut)
+            documented = documented or shipped_case.pauses(cut)
+            operations = shipped_case.operations(cut)
         with _progress() as progress:
             briefing = write_briefing(
                 output,
@@ -246,7 +270,7 @@ def brief(
                 paper=paper,
                 incidents=incidents,
                 stand_down=None if stand_down is None else tempo.StandDown(*stand_down),
-                pauses=pauses,
+                pauses=documented,
                 operations=operations,
                 method=method,
                 rng=seed,
@@ -393,6 +417,24 @@ def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
     return made
 
 
+def _pauses(
+    file: Path | None, cause: str | None, scope: str | None, wanted: bool, before: DateLike
+) -> Pauses | None:
+    """Give the pauses that ``--pauses FILE`` names, as known on a date."""
+    if file is None:
+        if cause is not None or scope is not None:
+            raise OptionError(
+                "--pause-cause and --pause-scope choose rows of --pauses FILE, which is not given."
+            )
+        return None
+    if not wanted:
+        raise OptionError(
+            '--pauses needs --stand-down PROBABILITY DURATION, what is thought of stand-downs before them: "10-30 %" '
+            '"5-30 days".'
+        )
+    return tempo.Pauses.read(file, cause=cause or "", scope=scope or "", before=before)
+
+
 def _question(label: str, horizon: str) -> str:
     from tempo.forecasting.spans import days_of
 
@@ -460,6 +502,8 @@ _OPTIONS = {
     "sheet=": "--sheet NAME",
     "method=": "--method NAME",
     "override=": "--override",
+    "cause=": "--pause-cause WORDS",
+    "scope=": "--pause-scope WORDS",
 }
 
 
