@@ -349,6 +349,8 @@ def test_what_cannot_be_learned_is_refused() -> None:
     pauses = tempo.Pauses.from_table(PAUSES, cause="rocket", before=END)
     with pytest.raises(DataError, match="without attacks"):
         model.fit(pauses=pauses)
+    with pytest.raises(DataError, match="the pauses are a DataFrame"):
+        model.fit(attacks_on("2019-12-27"), PAUSES)
     weekly = pd.Series([1, 0, 2], index=pd.date_range("2020-01-06", periods=3, freq="7D"))
     with pytest.raises(DataError, match="bins of 7 days"):
         model.fit(weekly, pauses)
@@ -361,6 +363,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
         {"delay_days": (1.5, 3)},
         {"trigger": "salvo"},
         {"prob": 1.0},
+        {"prob": "x"},
     ):
         with pytest.raises(OptionError):
             tempo.StandDown("10-30 %", "5-30 days", **wrong)
@@ -564,6 +567,9 @@ def test_weights_bring_their_scenarios_and_the_mixture() -> None:
 
     weighed = Weighed()
     model = tempo.StandDown("10-30 %", "5-30 days")
+    for wrong in ({"horizon": "banana"}, {"draws": 0}):
+        with pytest.raises(OptionError):
+            tempo.impact(weighed, model, **wrong)
     found = tempo.impact(weighed, model, horizon="30D", draws=50, rng=1)
     assert found.scenarios == ("a", "scenario mixture")
     assert weighed.asked == ("30D", 50)
@@ -605,7 +611,15 @@ def test_what_does_not_fit_together_is_refused() -> None:
     late = dataclasses.replace(model.fit(), cutoff=END + pd.Timedelta("1D"))
     with pytest.raises(OptionError, match="Cut both at the same date"):
         tempo.impact(one, late)
+    for name, value in (("horizon", "30D"), ("horizon", "banana"), ("draws", 0), ("draws", 10)):
+        for forecasts in (one, {"a": one}):
+            with pytest.raises(OptionError, match=f"{name} is .* bring their own"):
+                tempo.impact(forecasts, model, **{name: value})
+    with pytest.raises(OptionError, match="under the name 'a' there is a Series"):
+        tempo.impact({"a": pd.Series([1.0])}, model)
     found = tempo.impact(one, model, rng=1)
+    with pytest.raises(OptionError, match="prob is 'x'"):
+        found.table("x")
     with pytest.raises(OptionError, match="no scenario 'b'"):
         found.days("b")
     for wrong in (-1, 1.5):
