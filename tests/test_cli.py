@@ -424,3 +424,11 @@ def test_pauses_that_cannot_be_used_say_why(
     assert said in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
     assert not (tmp_path / "no.pdf").exists()
+
+
+@pytest.mark.slow
+def test_an_empty_file_of_pauses_is_no_reason_to_take_the_shipped_ones(tmp_path: Path) -> None:
+    file, target = tmp_path / "pauses.csv", tmp_path / "own.pdf"
+    file.write_text("start,end,cause,scope\n2020-06-01,,attack,\n", encoding="utf-8")
+    _brief("--as-of", "2020-03-12", "--pauses", file, "-o", target)
+    assert "0 came before a stand-down" in _text(target)
