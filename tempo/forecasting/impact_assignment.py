@@ -26,6 +26,7 @@ _FEWEST = 500
 _THIN = 2
 _BURN = 1000
 _WORK = 2e9
+_MOST_WORK = 2e6  # more than a thousand attacks in reach of one pause
 _UNEVEN = 0.25  # standard deviations between the halves of the draws
 _POOLED = 300  # draws that the density of the durations is averaged over
 
@@ -68,7 +69,7 @@ class Assignments:
 
 def assignments(
     links: Links, chance: BetaChance, durations: Durations, rng: np.random.Generator
-) -> Assignments:
+) -> Assignments | None:
     r"""Draw which attack led to which pause, with the parameters.
 
     The likelihood is that of the model itself: each attack leads to a stand-down with probability :math:`p`, which
@@ -87,8 +88,8 @@ def assignments(
 
     Returns
     -------
-    Assignments
-        3000 draws, fewer where hundreds of attacks share one pause.
+    Assignments or None
+        3000 draws, fewer where hundreds of attacks share one pause; ``None`` where more than a thousand do.
 
     Notes
     -----
@@ -111,11 +112,13 @@ def assignments(
         inside = (kind == 2) & (weights > 0) & (days >= low) & (days < high)
         rows = np.flatnonzero(inside.any(axis=1))
         near[j] = rows.min(), rows.max() + 1
-    state = _start(links, sites)
     lengths = np.where(links.goes_on | (links.longest > 2**30), -links.start_from, links.longest)
     most = int(max(lengths.max(initial=1), 1)) + weights.shape[1]
-    work = float((np.diff(near, axis=1) ** 2).sum())
-    kept = int(np.clip(_WORK / work / _THIN, _FEWEST, _KEPT)) if work else _KEPT
+    work = float((np.diff(near, axis=1) ** 2).sum() + len(sites) * (len(known) + weights.shape[1]))
+    if work > _MOST_WORK:
+        return None
+    kept = int(np.clip(_WORK / max(work, 1.0) / _THIN, _FEWEST, _KEPT))
+    state = _start(links, sites)
     out = np.empty((kept, 6))
     led = np.empty(kept, dtype=np.int64)
     begins = np.empty((kept, len(sites)), dtype=np.int64)

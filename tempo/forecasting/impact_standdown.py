@@ -40,6 +40,10 @@ ESTIMATE_FROM = 0.5
 _DRAWS = 20_000
 _FEW = 5
 _SUMMED_DAYS = 64
+_CROWDED = (
+    "More than a thousand attacks share a pause: which of them led to it cannot be told, and nothing was learned. "
+    "Count fewer attacks, such as heavy ones."
+)
 _UNEVEN = (
     "So many attacks share so few pauses that the draws of which led to which did not settle: what comes from the data "
     "is called an assumption."
@@ -214,6 +218,9 @@ class StandDown:
                 recent=links.recent(links.leader),
             )  # fmt: skip
         sampled = assignments(links, chance, durations, resolve(rng).generator)
+        if sampled is None:
+            recent = links.recent(np.array([], dtype=np.int64))
+            return replace(found, recent=recent, notes=(*found.notes, _CROWDED))
         if sampled.uneven:
             found = replace(found, notes=(*found.notes, _UNEVEN))
         return replace(

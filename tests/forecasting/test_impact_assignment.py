@@ -242,6 +242,39 @@ def test_the_same_seed_gives_the_same_assignments() -> None:
     assert (one.probability != three.probability).any()
 
 
+def test_where_a_thousand_attacks_share_a_pause_nothing_is_learned() -> None:
+    counts = attacks_on()
+    counts.loc["2019-03-01":"2019-03-20"] = 200
+    fit = MODEL.fit(counts, pauses_of(("2019-03-10", "2019-03-20")))
+    assert fit.chance[0] == fit.chance[1]
+    assert set(fit.status) == {"assumption"}
+    assert any("nothing was learned" in note for note in fit.notes)
+
+
+@pytest.mark.parametrize("as_of", [END, None])
+def test_odd_records_get_an_answer(as_of) -> None:
+    table = pd.DataFrame(
+        {
+            "start": ["2019-03", "2019-06-01", "2019-06-20"],
+            "end": ["2019-04-20", None, "2019-06-20"],
+        }
+    ).assign(cause="attacks", scope="")
+    pauses = tempo.Pauses.from_table(
+        table.iloc[[0, 2]], cause="attacks", before=as_of, blind=[("2019-01-01", "2019-02-01")]
+    )
+    none = MODEL.fit(attacks_on(), pauses)
+    assert (none.led, none.did_not, none.unsettled, none.n_pauses) == (0, 0, 0, 0)
+    years = tempo.Incidents(
+        pd.DataFrame({"date_start": [FIRST] * 3, "date_end": [END - pd.Timedelta("1D")] * 3}),
+        (FIRST, END),
+    )
+    vague = MODEL.fit(years, pauses)
+    assert (vague.led, vague.did_not) == (2, 0)
+    assert set(vague.status) == {"assumption"}
+    open_ended = tempo.Pauses.from_table(table, cause="attacks", before=as_of)
+    assert MODEL.fit(attacks_on("2019-05-30", "2019-06-15"), open_ended).n_pauses == 2
+
+
 # -- simulation ------------------------------------------------------------------------------------------------------
 
 
