@@ -258,7 +258,7 @@ class ChanceMixture:
     --------
     >>> found = ChanceMixture(np.array([2.0, 3.0]), np.array([5.0, 4.0]), np.array([0.5, 0.5]))
     >>> round(found.moments()[0], 3), found.quantile(np.array([0.5])).round(3).tolist()
-    (0.357, [0.343])
+    (0.357, [0.341])
     """
 
     a: Floats
