@@ -22,18 +22,24 @@ from rich.text import Text
 
 import tempo
 from tempo.briefing import shipped_case
-from tempo.errors import OptionError, TempoError, UndecidedRowsWarning, WindowError
+from tempo.cli_options import (
+    columns_of,
+    counted_by,
+    only_with_a_file,
+    pauses_of,
+    question_of,
+    scenarios_of,
+    window_of,
+)
+from tempo.errors import OptionError, TempoError, WindowError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tempo.briefing.analysis import Progress
-    from tempo.data.incidents import Incidents
-    from tempo.forecasting.scenarios import Scenario
 
 __all__ = ["app", "main"]
 
-_ESCALATION_ONSET = "30D"
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 app = typer.Typer(
@@ -169,6 +175,26 @@ def brief(
             help='What an attack may do to operations: "10-30 %" "5-30 days". Adds a page on operating days lost.',
         ),
     ] = None,
+    pauses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Documented pauses, from which --stand-down learns: a CSV file with columns start, end, cause, scope.",
+        ),
+    ] = None,
+    pause_cause: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Words that the cause of a pause must hold; others hide what attacks did. [default: every row]",
+        ),
+    ] = None,
+    pause_scope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS", help="Words that the scope of a pause must hold. [default: every row]"
+        ),
+    ] = None,
     prob: Annotated[float, typer.Option(help="Content of every interval.")] = 0.9,
     words: Annotated[
         Literal["icd203", "phia"], typer.Option(help="Vocabulary of likelihood.")
@@ -190,7 +216,7 @@ def brief(
         from tempo.briefing.pdf import write_briefing
 
         if file is None:
-            _only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
+            only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
             incidents = tempo.load_dataset(shipped_case.DATASET)
             if rule is None:
                 rule, label = shipped_case.RULE, label or shipped_case.LABEL
@@ -206,8 +232,8 @@ def brief(
                 incidents = tempo.read_incidents(
                     file,
                     schema,
-                    _columns(column),
-                    _window(window, gap),
+                    columns_of(column),
+                    window_of(window, gap),
                     label=label or "attacks",
                     dayfirst=day_first,
                     unknown=unknown or (),
@@ -222,21 +248,23 @@ def brief(
                 raise
         cut = incidents.window.end if as_of is None else as_of
         incidents = incidents.before(cut)
-        counted = incidents if rule is None else _counted(incidents, rule, label)
-        stories = _scenarios(scenario, counted) if scenario else None
+        counted = incidents if rule is None else counted_by(incidents, rule, label)
+        stories = scenarios_of(scenario, counted) if scenario else None
         if scenarios is not None:
             if scenario:
                 raise OptionError("--scenario and --scenarios are both given. Keep one of them.")
             stories, found = tempo.read_scenarios(scenarios, counted)
             prior = prior or found
-        pauses = operations = None
+        documented = pauses_of(pauses, pause_cause, pause_scope, stand_down is not None, cut)
+        operations = None
         if file is None and stand_down is not None:
-            pauses, operations = shipped_case.pauses(cut), shipped_case.operations(cut)
+            documented = shipped_case.pauses(cut) if documented is None else documented
+            operations = shipped_case.operations(cut)
         with _progress() as progress:
             briefing = write_briefing(
                 output,
                 counted,
-                question=question or _question(counted.label, horizon),
+                question=question or question_of(counted.label, horizon),
                 as_of=cut,
                 horizon=horizon,
                 scenarios=stories,
@@ -246,7 +274,7 @@ def brief(
                 paper=paper,
                 incidents=incidents,
                 stand_down=None if stand_down is None else tempo.StandDown(*stand_down),
-                pauses=pauses,
+                pauses=documented,
                 operations=operations,
                 method=method,
                 rng=seed,
@@ -281,8 +309,8 @@ def check(
         found = tempo.check_file(
             file,
             schema,
-            _columns(column),
-            _window(window, gap),
+            columns_of(column),
+            window_of(window, gap),
             dayfirst=day_first,
             unknown=unknown or (),
             sheet=sheet,
@@ -324,79 +352,6 @@ def data_get(
 def main() -> None:
     """Run the command line."""
     app()
-
-
-# -- what was asked ----------------------------------------------------------------------------------------------
-
-
-def _columns(pairs: list[str] | None) -> dict[str, str] | None:
-    """Give the mapping that ``--column NAME=COLUMN`` says."""
-    if not pairs:
-        return None
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        name, sign, column = pair.partition("=")
-        if not (sign and name.strip() and column.strip()):
-            raise OptionError(
-                f"--column is {pair!r}; expected tempo's name, an equals sign and the name in the file, such as "
-                "killed=deaths."
-            )
-        if name.strip() in mapping:
-            raise OptionError(f"--column names {name.strip()!r} twice; name each once.")
-        mapping[name.strip()] = column.strip()
-    return mapping
-
-
-def _window(pair: tuple[str, str] | None, gaps: list[str] | None) -> tempo.Window | None:
-    if pair is None:
-        if gaps:
-            raise OptionError("--gap needs --window START END, in which it lies.")
-        return None
-    return tempo.Window(pair[0], pair[1], [gap.split("/") for gap in gaps or ()])
-
-
-def _only_with_a_file(**options: object) -> None:
-    given = [f"--{name}" for name, value in options.items() if value]
-    if given:
-        raise OptionError(
-            f"{', '.join(given)} says how to read a file, but no file was given. Name the file, or leave it away."
-        )
-
-
-def _counted(incidents: Incidents, rule: str, label: str | None) -> Incidents:
-    with warnings.catch_warnings():
-        # The briefing says how many rows were left open, and what they might change.
-        warnings.simplefilter("ignore", UndecidedRowsWarning)
-        return incidents.where(rule, label)
-
-
-def _scenarios(stories: list[str], past: Incidents) -> list[Scenario]:
-    """Give the scenarios that ``--scenario NAME=STORY`` says."""
-    from tempo.forecasting.said_rates import multiple_interval
-
-    made = []
-    for text in stories:
-        name, sign, story = (part.strip() for part in text.partition("="))
-        if not (sign and name and story):
-            raise OptionError(
-                f'--scenario is {text!r}; expected a name, an equals sign and a story, such as "sporadic=2-3 months" '
-                'or "escalation=x3-8".'
-            )
-        if multiple_interval(story) is not None:
-            made.append(tempo.Scenario.escalation(past, story, onset=_ESCALATION_ONSET, name=name))
-        elif story[0] in "x×":
-            raise OptionError(
-                f"--scenario is {text!r}; a multiple of the past rate is written x3-8, the lower one first."
-            )
-        else:
-            made.append(tempo.Scenario.every(story, name))
-    return made
-
-
-def _question(label: str, horizon: str) -> str:
-    from tempo.forecasting.spans import days_of
-
-    return f"How many {label} are to be expected in the next {days_of(horizon)} days, and is their tempo changing?"
 
 
 # -- what is printed ---------------------------------------------------------------------------------------------
@@ -460,6 +415,8 @@ _OPTIONS = {
     "sheet=": "--sheet NAME",
     "method=": "--method NAME",
     "override=": "--override",
+    "cause=": "--pause-cause WORDS",
+    "scope=": "--pause-scope WORDS",
 }
 
 

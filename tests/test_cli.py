@@ -376,3 +376,59 @@ def test_scenarios_come_from_a_file(ten_rows: Path, tmp_path: Path) -> None:
     missing = run("brief", ten_rows, *SPRING, "--scenarios", tmp_path / "none.toml")
     assert missing.exit_code == 1
     assert "none.toml" in " ".join(missing.stderr.split())
+
+
+PAUSES = """start,end,cause,scope
+2020-03-06,2020-03-12,ambush,patrols
+2020-04-01,,flood,patrols
+"""
+STAND_DOWN = ("--stand-down", "10-30 %", "5-30 days")
+
+
+@pytest.fixture
+def pauses(tmp_path: Path) -> Path:
+    file = tmp_path / "pauses.csv"
+    file.write_text(PAUSES, encoding="utf-8")
+    return file
+
+
+@pytest.mark.slow
+def test_documented_pauses_come_from_a_file(ten_rows: Path, pauses: Path, tmp_path: Path) -> None:
+    target = tmp_path / "own.pdf"
+    options = (*SPRING, "--as-of", "2020-05-01", "--horizon", "30D", *STAND_DOWN, "-o", target)
+    _brief(ten_rows, *options)
+    assert "No data were used" in _text(target)
+    _brief(ten_rows, *options, "--pauses", pauses, "--pause-cause", "ambush")
+    text = _text(target)
+    assert "No data were used" not in text
+    assert "came before a stand-down" in text
+    assert "Other causes (flood) stopped operations" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--pauses", "FILE"), "--stand-down"),
+        (("--pause-cause", "ambush", *STAND_DOWN), "--pauses FILE"),
+        (("--pauses", "FILE", "--pause-cause", "rocket", *STAND_DOWN), "'ambush'; 'flood'"),
+        (("--pauses", "FILE", "--pause-scope", "convoys", *STAND_DOWN), "'patrols'"),
+        (("--pauses", "nowhere.csv", *STAND_DOWN), "cannot be read from nowhere.csv"),
+    ],
+)
+def test_pauses_that_cannot_be_used_say_why(
+    ten_rows: Path, pauses: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    given = [pauses if option == "FILE" else option for option in options]
+    result = run("brief", ten_rows, *SPRING, *given, "-o", tmp_path / "no.pdf")
+    assert result.exit_code == 1
+    assert said in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "no.pdf").exists()
+
+
+@pytest.mark.slow
+def test_an_empty_file_of_pauses_is_no_reason_to_take_the_shipped_ones(tmp_path: Path) -> None:
+    file, target = tmp_path / "pauses.csv", tmp_path / "own.pdf"
+    file.write_text("start,end,cause,scope\n2020-06-01,,attack,\n", encoding="utf-8")
+    _brief("--as-of", "2020-03-12", "--pauses", file, "-o", target)
+    assert "0 came before a stand-down" in _text(target)

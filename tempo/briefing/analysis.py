@@ -29,7 +29,7 @@ from tempo.errors import (
     UndecidedRowsWarning,
 )
 from tempo.forecasting.impact_days import LostDays
-from tempo.forecasting.impact_elicited import chance_interval
+from tempo.forecasting.impact_elicited import chance_interval, days_interval
 from tempo.forecasting.impact_pauses import Pauses
 from tempo.forecasting.impact_standdown import StandDown
 from tempo.forecasting.impact_totals import OperationsTotals
@@ -99,8 +99,8 @@ class Analysis:
     verdict : Verdict or None
         Contagion against regime change; ``None`` where it could not be weighed.
     lost : (LostDays, tuple of LostDays) or None
-        Operating days lost, and the same with half and twice the probability of a stand-down; ``None`` where nothing
-        was said of them.
+        Operating days lost, and the same with half and twice the probability of a stand-down, and with half and twice
+        its duration; ``None`` where nothing was said of them.
     operations : pandas.DataFrame or None
         Published totals of operations beside all attacks, by period (``OperationsTotals.beside``).
     checks : pandas.DataFrame
@@ -415,7 +415,7 @@ def _lost(
     pauses: Pauses | None,
     rng: np.random.Generator,
 ) -> tuple[LostDays, tuple[LostDays, ...]] | None:
-    """Give the operating days lost under each scenario, and again for half and twice the probability."""
+    """Give the operating days lost under each scenario, and again for half and twice probability and duration."""
     from tempo.forecasting.impact import impact
 
     if stand_down is None:
@@ -427,9 +427,13 @@ def _lost(
         return None
     seed = int(rng.integers(2**63))
     low, high = chance_interval(stand_down.probability)
-    said = [(low, high), (low / 2, high / 2), (min(2 * low, 0.9), min(2 * high, 0.95))]
-    models = [stand_down] + [
-        dataclasses.replace(stand_down, probability=interval) for interval in said[1:]
+    shortest, longest = days_interval(stand_down.duration)
+    models = [
+        stand_down,
+        dataclasses.replace(stand_down, probability=(low / 2, high / 2)),
+        dataclasses.replace(stand_down, probability=(min(2 * low, 0.9), min(2 * high, 0.95))),
+        dataclasses.replace(stand_down, duration=(shortest / 2, longest / 2)),
+        dataclasses.replace(stand_down, duration=(2 * shortest, 2 * longest)),
     ]
     first, *others = (
         impact(outlooks, model.fit(past, pauses), rng=np.random.default_rng(seed))

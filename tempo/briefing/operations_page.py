@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from tempo.briefing.layout import Chart, Judgement, Part, Section, Table
-from tempo.briefing.phrases import Noun, joined, long_date, percents, spelled_dates
+from tempo.briefing.phrases import Noun, long_date, percents, spelled_dates
 from tempo.briefing.wording import term, words_for_interval
 from tempo.data.rounding import interval, number, percent
 from tempo.forecasting.impact_days import LostDays
@@ -202,19 +202,29 @@ def assumed_range(lost: LostDays, others: list[LostDays], words: str = "icd203")
     Returns
     -------
     str
-        One sentence.
+        For each of the others what is assumed there and the probability, then the range of all.
     """
     name = lost.scenarios[-1]
-    every = [
-        float(one.table()["probability_over_share"].to_dict()[name]) for one in (lost, *others)
-    ]
-    said = []
-    for one in others:
-        chance = chance_interval(one.model.model.probability)
-        days = days_interval(one.model.model.duration)
-        said.append(f"{percents(*chance)} for {words_of(*days, 'days')}")
+    noun = Noun.of(lost.label)
+    main = _said(lost)
+    every, cases = [], []
+    for one in (lost, *others):
+        every.append(float(one.table()["probability_over_share"].to_dict()[name]))
+        chance, days = _said(one)
+        where = []
+        if chance != main[0]:
+            where.append(f"{percents(*chance)} of {noun.many} lead to a stand-down")
+        if days != main[1]:
+            where.append(f"a stand-down lasts {words_of(*days, 'days')}")
+        if where:
+            cases.append(f"{percent(every[-1])} where {' and '.join(where)}")
     low, high = min(every), max(every)
     return (
-        f"Under other assumptions ({joined(said)}) that probability is {percents(low, high)} "
+        f"Under other assumptions that probability is {'; '.join(cases)}. In all it is {percents(low, high)} "
         f"({words_for_interval(low, high, words)})."
     )
+
+
+def _said(lost: LostDays) -> tuple[tuple[float, float], tuple[float, float]]:
+    model = lost.model.model
+    return chance_interval(model.probability), days_interval(model.duration)

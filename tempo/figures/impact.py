@@ -1,8 +1,9 @@
-"""Operating days lost by scenario, and how many attacks a scenario brings against what can be absorbed."""
+"""What scenarios cost in operations, and how many attacks each brings against what can be absorbed."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from tempo.data.rounding import interval, number, percent
+from tempo.data.rounding import counted, interval, number, percent
 from tempo.errors import OptionError
 from tempo.figures import style
 from tempo.figures.dates import day, until
@@ -18,6 +19,7 @@ from tempo.figures.labels import counting_rule, noun, plain, shortened, width_mm
 
 if TYPE_CHECKING:
     from tempo.forecasting.impact_days import LostDays
+    from tempo.forecasting.impact_operations import OperationsOutlook
 
 __all__ = ["plot_impact"]
 
@@ -27,24 +29,38 @@ _MONTH_DAYS = 365.25 / 12
 MIXTURE = "scenario mixture"  # how ``tempo.impact`` calls all scenarios together
 
 
-def plot_impact(impact: LostDays, ax: Axes | None = None) -> Axes:
-    """Show the operating days lost under each scenario, and its attacks against the absorbable tempo.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the chart needs to know of either result."""
+
+    lost: dict[str, NDArray[np.float64] | NDArray[np.int64]]
+    words: list[str]
+    chances: list[float]
+    too_many: float
+    headline: str
+    of_what: str
+    evidence: str
+
+
+def plot_impact(impact: LostDays | OperationsOutlook, ax: Axes | None = None) -> Axes:
+    """Show what is lost under each scenario, and its attacks against the absorbable tempo.
 
     Left, the days lost over the horizon (median, 50 % and 90 % interval) with a line at the share that is too much, and
     the probability of losing more. Right, the attacks per month of each scenario over the band in which that share of
-    the days is lost in the long run.
+    the days is lost in the long run. Of a dose-response fit the weeks of operations are drawn that each scenario has
+    fewer than a future without further attacks.
 
     Parameters
     ----------
-    impact : LostDays
-        What ``tempo.impact`` gave for stand-downs.
+    impact : LostDays or OperationsOutlook
+        What ``tempo.impact`` gave.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if left out.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The chart. Its first ``child_axes`` holds the days, the second the attacks.
+        The chart. Its first ``child_axes`` holds what is lost, the second the attacks.
 
     Raises
     ------
@@ -63,25 +79,25 @@ def plot_impact(impact: LostDays, ax: Axes | None = None) -> Axes:
     """
     if not hasattr(impact, "absorbable_per_day"):
         raise OptionError(
-            f"got a {type(impact).__name__}; expected the days lost to stand-downs: tempo.impact(weights, "
-            "tempo.StandDown(...))."
+            f"got a {type(impact).__name__}; expected the days lost to stand-downs, or operations under scenarios: "
+            "tempo.impact(weights, tempo.StandDown(...)) or tempo.impact(weights, dose_response_fit)."
         )
-    table = impact.table(0.9)
-    words = [
-        f"{number(row['median_days'], 12)} ({interval(row['low_days'], row['high_days'], digits=12)})"
-        for _, row in table.iterrows()
-    ]
+    from tempo.forecasting.impact_operations import OperationsOutlook
+
+    reading = (
+        _operations_read(impact) if isinstance(impact, OperationsOutlook) else _days_read(impact)
+    )
     with style.context():
         ax = style.canvas(
             ax,
-            caption=_caption(impact),
-            height_mm=_ROW_MM * len(table) + 2.0,
+            caption=_caption(impact, reading),
+            height_mm=_ROW_MM * len(reading.lost) + 2.0,
             left_mm=_LEFT_MM,
             right_mm=6.0,
             top_mm=13.0,
             caption_from_mm=_LEFT_MM - 1.0,
         )
-        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_ylim(len(reading.lost) - 0.5, -0.5)
         ax.set_xlim(0, 1)
         ax.set_xticks([])
         ax.set_yticks([])
@@ -94,25 +110,75 @@ def plot_impact(impact: LostDays, ax: Axes | None = None) -> Axes:
                 ha="right", va="center", fontsize=style.TEXT_PT, fontweight="bold",
                 color=style.letters(_colour(i, name)), annotation_clip=False,
             )  # fmt: skip
-        _draw_days(ax, impact, words)
+        _draw_lost(ax, reading)
         _draw_rates(ax, impact)
     return ax
 
 
-def _caption(impact: LostDays) -> list[str]:
-    rate = impact.absorbable(0.9)
+def _days_read(impact: LostDays) -> _Reading:
+    table = impact.table(0.9)
+    too_many = impact.share * impact.horizon_days
     known = impact.model.led + impact.model.did_not
-    gaps = interval(rate["low_gap_days"], rate["high_gap_days"], "days")
-    return [
-        f"From {day(impact.cutoff)} on. Dot: median; thick line: 50 % interval; thin line and brackets: 90 % interval",
-        (
-            f"Dashed line: {percent(impact.share)} of the days. Band: {noun(impact.label)} so frequent that this share "
-            f"is lost in the long run, one every {gaps} (90 % interval)"
+    return _Reading(
+        lost={name: impact.days(name) for name in impact.scenarios},
+        words=[
+            f"{number(row['median_days'], 12)} ({interval(row['low_days'], row['high_days'], digits=12)})"
+            for _, row in table.iterrows()
+        ],
+        chances=table["probability_over_share"].tolist(),
+        too_many=too_many,
+        headline=(
+            f"operating days lost in {impact.horizon_days}, and probability of more than "
+            f"{number(math.floor(too_many), 6)}"
         ),
-        (
+        of_what="days",
+        evidence=(
             f"What is thought of stand-downs is an {impact.status}: of {known} {noun(impact.label)} with a known "
             f"outcome, {impact.model.led} came before one"
         ),
+    )
+
+
+def _operations_read(impact: OperationsOutlook) -> _Reading:
+    table = impact.table(0.9).loc[list(impact.scenarios)]
+    too_many = impact.share * impact.n_bins
+    word = impact.model.bin_word
+    return _Reading(
+        lost={name: impact.bins_lost(name) for name in impact.scenarios},
+        words=[
+            f"{number(_tenths(row['lost_median']))} "
+            f"({interval(_tenths(row['lost_low']), _tenths(row['lost_high']))})"
+            for _, row in table.iterrows()
+        ],
+        chances=table["probability_over_share"].tolist(),
+        too_many=too_many,
+        headline=(
+            f"{word}s of operations lost in {impact.n_bins}, and probability of more than {number(too_many)}"
+        ),
+        of_what="operations",
+        evidence=(
+            f"Lost: fewer than without further attacks, in usual {word}s. What went together in "
+            f"{counted(impact.model.nobs, word)} is an {impact.status}, and shows no cause"
+        ),
+    )
+
+
+def _tenths(value: float) -> float:
+    return round(value, 1) + 0.0  # no -0
+
+
+def _caption(impact: LostDays | OperationsOutlook, reading: _Reading) -> list[str]:
+    rate = impact.absorbable(0.9)
+    gaps = interval(rate["low_gap_days"], rate["high_gap_days"], "days")
+    if math.isinf(rate["high_per_day"]):
+        gaps = f"{number(rate['high_gap_days'])} days or less, or none"
+    return [
+        f"From {day(impact.cutoff)} on. Dot: median; thick line: 50 % interval; thin line and brackets: 90 % interval",
+        (
+            f"Dashed line: {percent(impact.share)} of the {reading.of_what}. Band: {noun(impact.label)} so frequent "
+            f"that this share is lost in the long run, one every {gaps} (90 % interval)"
+        ),
+        reading.evidence,
         counting_rule(impact.label, impact.rule),
         until(impact.cutoff),
     ]
@@ -144,19 +210,19 @@ def _draw_row(
     )  # fmt: skip
 
 
-def _draw_days(ax: Axes, impact: LostDays, words: list[str]) -> None:
-    panel = _panel(ax, 0.0, _DAYS_TO, "days lost")
-    too_many = impact.share * impact.horizon_days
-    highest = too_many * 1.15
-    for i, name in enumerate(impact.scenarios):
-        days = impact.days(name)
-        _draw_row(panel, i, days, _colour(i, name))
-        highest = max(highest, float(np.quantile(days, 0.95)))
-    panel.axvline(too_many, color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), gid="share")
-    panel.set_xlim(-0.02 * highest, 1.02 * highest)
+def _draw_lost(ax: Axes, reading: _Reading) -> None:
+    panel = _panel(ax, 0.0, _DAYS_TO, "lost")
+    lowest, highest = 0.0, reading.too_many * 1.15
+    for i, (name, values) in enumerate(reading.lost.items()):
+        _draw_row(panel, i, values, _colour(i, name))
+        lowest = min(lowest, float(np.quantile(values, 0.05)))
+        highest = max(highest, float(np.quantile(values, 0.95)))
+    panel.axvline(
+        reading.too_many, color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), gid="share"
+    )
+    panel.set_xlim(lowest - 0.02 * (highest - lowest), highest + 0.02 * (highest - lowest))
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-    chances = impact.table(0.9)["probability_over_share"]
-    for i, (text, chance) in enumerate(zip(words, chances, strict=True)):
+    for i, (text, chance) in enumerate(zip(reading.words, reading.chances, strict=True)):
         for line, lift, size in (
             (text, 5.0, style.TEXT_PT),
             (f"more: {percent(chance)}", -5.0, style.SMALL_PT),
@@ -168,26 +234,34 @@ def _draw_days(ax: Axes, impact: LostDays, words: list[str]) -> None:
             )  # fmt: skip
     style.headline(
         panel,
-        f"operating days lost in {impact.horizon_days}, and probability of more than {number(math.floor(too_many), 6)}",
+        reading.headline,
         lift_pt=4.0,
         colour=style.INK,
         spare_mm=style.axes_size_mm(ax)[0] * (_RATES_FROM - _DAYS_TO) - 2.0,
     )
 
 
-def _draw_rates(ax: Axes, impact: LostDays) -> None:
+def _draw_rates(ax: Axes, impact: LostDays | OperationsOutlook) -> None:
     panel = _panel(ax, _RATES_FROM, 1 - _RATES_FROM, "attacks")
     scale = _MONTH_DAYS
     rate = impact.absorbable(0.9) * scale
-    panel.axvspan(
-        rate["low_per_day"], rate["high_per_day"], color=style.PALE, linewidth=0, zorder=0.5, gid="absorbable",
-    )  # fmt: skip
-    panel.axvline(rate["median_per_day"], color=style.GREY, linewidth=0.9, gid="absorbable median")
-    highest = float(rate["high_per_day"])
+    highest = max(
+        float(np.quantile(impact.attacks[name], 0.95)) / impact.horizon_days * scale
+        for name in impact.scenarios
+    )
+    known = [float(rate[end]) for end in ("low_per_day", "median_per_day", "high_per_day")]
+    highest = max([highest, *(end for end in known if math.isfinite(end))])
+    if not math.isfinite(known[-1]):
+        highest *= 1.25  # the band runs out of the panel
+    if math.isfinite(known[0]):
+        panel.axvspan(
+            known[0], min(known[-1], 2 * highest), color=style.PALE, linewidth=0, zorder=0.5, gid="absorbable",
+        )  # fmt: skip
+    if math.isfinite(known[1]):
+        panel.axvline(known[1], color=style.GREY, linewidth=0.9, gid="absorbable median")
     for i, name in enumerate(impact.scenarios):
         monthly = impact.attacks[name] / impact.horizon_days * scale
         _draw_row(panel, i, monthly, _colour(i, name))
-        highest = max(highest, float(np.quantile(monthly, 0.95)))
     panel.set_xlim(-0.02 * highest, 1.02 * highest)
     fit = style.axes_size_mm(panel)[0] / (width_mm(number(highest), style.SMALL_PT) + 4.0)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=int(max(1, min(5, fit - 1)))))

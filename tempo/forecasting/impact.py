@@ -16,7 +16,7 @@ from tempo.forecasting.impact_operations import NO_ATTACKS, OperationsOutlook
 from tempo.forecasting.impact_response import DoseResponseFit
 from tempo.forecasting.impact_standdown import StandDown, StandDownFit
 from tempo.forecasting.outlook import Outlook, TollFit
-from tempo.forecasting.spans import is_number
+from tempo.forecasting.spans import check_draws, days_of, is_number
 from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["impact"]
@@ -53,9 +53,9 @@ def impact(
     attacks: Outlook | Mapping[str, Outlook] | _Weighed,
     model: StandDown | StandDownFit,
     *,
-    horizon: str = "90D",
+    horizon: str | None = None,
     share: float = 0.25,
-    draws: int = 10_000,
+    draws: int | None = None,
     rng: RNGLike = None,
     lethality: TollFit | None = None,
 ) -> LostDays: ...
@@ -66,9 +66,9 @@ def impact(
     attacks: Outlook | Mapping[str, Outlook] | _Weighed,
     model: DoseResponseFit,
     *,
-    horizon: str = "90D",
+    horizon: str | None = None,
     share: float = 0.25,
-    draws: int = 10_000,
+    draws: int | None = None,
     rng: RNGLike = None,
     lethality: TollFit | None = None,
 ) -> OperationsOutlook: ...
@@ -78,9 +78,9 @@ def impact(
     attacks: Outlook | Mapping[str, Outlook] | _Weighed,
     model: StandDown | StandDownFit | DoseResponseFit,
     *,
-    horizon: str = "90D",
+    horizon: str | None = None,
     share: float = 0.25,
-    draws: int = 10_000,
+    draws: int | None = None,
     rng: RNGLike = None,
     lethality: TollFit | None = None,
 ) -> LostDays | OperationsOutlook:
@@ -96,12 +96,13 @@ def impact(
         Forecasts of attacks, by day. ``Weights`` bring every scenario and their mixture.
     model : StandDown, StandDownFit or DoseResponseFit
         What an attack does to operations. A ``StandDown`` that was not fitted is taken as it was said.
-    horizon : str, default "90D"
-        How far to forecast the scenarios of ``Weights``; forecasts bring their own.
+    horizon : str, optional
+        How far to forecast the scenarios of ``Weights``, 90 days when left out; refused with forecasts, which bring
+        their own.
     share : float, default 0.25
-        Share of days whose loss is too much; stand-downs only.
-    draws : int, default 10,000
-        Futures for each scenario of ``Weights``; forecasts bring their own.
+        Share of days, or of operations, whose loss is too much.
+    draws : int, optional
+        Futures for each scenario of ``Weights``, 10,000 when left out; refused with forecasts, which bring their own.
     rng : int, Generator or None
         Draws everything.
     lethality : LethalityFit, optional
@@ -116,8 +117,8 @@ def impact(
     Raises
     ------
     OptionError
-        If forecasts are not by day, do not cover the same time, start elsewhere than the data of the model end, or
-        hold no deaths where lethal attacks are asked for.
+        If forecasts are not by day, come with a horizon or draws, do not cover the same time, start elsewhere than the
+        data of the model end, or hold no deaths where lethal attacks are asked for.
 
     Examples
     --------
@@ -143,7 +144,7 @@ def impact(
     # The same seed for every scenario: they share the draws of the model.
     entropy = int(streams[1].integers(2**63))
     if isinstance(model, DoseResponseFit):
-        return _operations(outlooks, model, entropy, source.record)
+        return _operations(outlooks, model, entropy, share, source.record)
     if not isinstance(model, StandDown | StandDownFit):
         raise OptionError(
             f"model is a {type(model).__name__}; expected tempo.StandDown(...), its fit, or "
@@ -188,11 +189,22 @@ def impact(
 
 def _outlooks(
     attacks: Outlook | Mapping[str, Outlook] | _Weighed,
-    horizon: str,
-    draws: int,
+    horizon: str | None,
+    draws: int | None,
     rng: np.random.Generator,
     lethality: TollFit | None,
 ) -> dict[str, Outlook]:
+    if isinstance(attacks, Outlook | Mapping):
+        for name, value in (("horizon", horizon), ("draws", draws)):
+            if value is not None:
+                raise OptionError(
+                    f"{name} is {value!r}, but forecasts bring their own {name}. Leave it out, and forecast anew: "
+                    f"tempo.forecast(fit, horizon, draws)."
+                )
+    horizon = "90D" if horizon is None else horizon
+    draws = 10_000 if draws is None else draws
+    days_of(horizon)
+    check_draws(draws)
     if lethality is not None and isinstance(attacks, Outlook | Mapping):
         raise OptionError(
             "lethality= is for Weights; a forecast brings its own deaths: tempo.forecast(fit, horizon, lethality=...)."
@@ -213,6 +225,12 @@ def _outlooks(
         )
     if not found:
         raise OptionError("there is no forecast; pass an Outlook, or Outlooks by name.")
+    for name, outlook in found.items():
+        if not isinstance(outlook, Outlook):
+            raise OptionError(
+                f"under the name {name!r} there is a {type(outlook).__name__}; expected an Outlook: "
+                "tempo.forecast(fit, horizon)."
+            )
     spans = {(outlook.start, outlook.end) for outlook in found.values()}
     if len(spans) > 1:
         text = ", ".join(f"[{start:%Y-%m-%d}, {end:%Y-%m-%d})" for start, end in sorted(spans))
@@ -246,7 +264,7 @@ def _triggers(outlook: Outlook, trigger: str) -> NDArray[np.int64]:
 
 
 def _operations(
-    outlooks: dict[str, Outlook], model: DoseResponseFit, entropy: int, record: str
+    outlooks: dict[str, Outlook], model: DoseResponseFit, entropy: int, share: float, record: str
 ) -> OperationsOutlook:
     first = next(iter(outlooks.values()))
     end = model.counts.end
@@ -270,6 +288,11 @@ def _operations(
         )
     futures = {name: _all_kinds(outlook.counts) for name, outlook in outlooks.items()}
     most = max(len(counts) for counts in futures.values())
+    if NO_ATTACKS in futures:
+        raise OptionError(
+            f"a forecast is called {NO_ATTACKS!r}, the name of the future without any; call it something else."
+        )
+    attacks = {name: counts[:, : edges[-1]].sum(axis=1) for name, counts in futures.items()}
     futures[NO_ATTACKS] = np.zeros((most, first.horizon_days), dtype=np.int64)
     operations = {}
     for name, counts in futures.items():
@@ -286,6 +309,11 @@ def _operations(
     return OperationsOutlook(
         operations=operations,
         model=model,
+        absorbable_per_day=model.absorbable_per_day(share),
+        share=share,
+        attacks=attacks,
+        label=first.label,
+        rule=first.rule,
         cutoff=end,
         horizon_days=int(edges[-1]),
         seed=record,

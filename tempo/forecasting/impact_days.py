@@ -13,6 +13,7 @@ from scipy import stats
 
 from tempo.data.rounding import counted, interval, number, percent, plural, with_article
 from tempo.errors import OptionError
+from tempo.forecasting.impact_assignment import still_to_come
 from tempo.forecasting.impact_standdown import StandDownFit
 from tempo.forecasting.spans import is_number
 from tempo.models.intervals import central_levels
@@ -307,34 +308,53 @@ def lost_days(counts: Integers, model: StandDownFit, rng: np.random.Generator) -
         Whether operations are stopped.
     """
     draws, n_days = counts.shape
-    chance, middle, spread = model.draw(draws, rng)
+    (chance, middle, spread), begun = _from_the_past(model, draws, rng)
     first, last = model.model.delay_days
     changes = np.zeros((draws, n_days + 1), dtype=np.int64)
-
-    def lengths(who: Integers) -> Integers:
-        drawn = np.exp(middle[who] + spread[who] * rng.standard_normal(len(who)))
-        return np.maximum(np.rint(np.minimum(drawn, 1e6)), 1).astype(np.int64)
-
-    everyone = np.arange(draws)
-    for age in model.pending:
-        ruled_out = min(max(age - first, 0), last - first + 1) / (last - first + 1)
-        yet = chance * (1 - ruled_out) / (1 - chance * ruled_out)
-        who = np.flatnonzero(rng.random(draws) < yet)
-        begins = rng.integers(max(first, age), last + 1, size=len(who)) - age
-        changes += changes_of(who, begins, lengths(who), draws, n_days)
-    for so_far in model.going_on_days:
-        reached = (np.log(max(so_far - 0.5, 1e-9)) - middle) / spread
-        tail = stats.norm.isf(rng.random(draws) * stats.norm.sf(reached))
-        whole = np.rint(np.exp(np.minimum(middle + spread * tail, 14.0)))
-        left = (whole - so_far).astype(np.int64)
-        changes += changes_of(everyone, np.zeros_like(left), left, draws, n_days)
+    for who, start, days in begun:
+        changes += changes_of(who, start, days, draws, n_days)
     for block in _blocks(counts):
         where, day = np.nonzero(counts[block])
         stops = rng.binomial(counts[block][where, day], chance[block][where])
         who = np.repeat(where + block.start, stops)
         begins = np.repeat(day, stops) + rng.integers(first, last + 1, size=len(who))
-        changes += changes_of(who, begins, lengths(who), draws, n_days)
+        changes += changes_of(who, begins, _lengths(middle[who], spread[who], rng), draws, n_days)
     return np.asarray(changes.cumsum(axis=1)[:, :n_days] > 0)
+
+
+def _lengths(middle: Floats, spread: Floats, rng: np.random.Generator) -> Integers:
+    """Draw whole days, one at least."""
+    drawn = np.exp(middle + spread * rng.standard_normal(len(middle)))
+    return np.maximum(np.rint(np.minimum(drawn, 1e6)), 1).astype(np.int64)
+
+
+def _from_the_past(
+    model: StandDownFit, draws: int, rng: np.random.Generator
+) -> tuple[tuple[Floats, Floats, Floats], list[tuple[Integers, Integers, Integers]]]:
+    """Draw the parameters of each future, and the stand-downs that the past brings: future, first day and days."""
+    begun = []
+    going_on = model.going_on_days
+    if model.sampled is None:
+        chance, middle, spread = model.draw(draws, rng)
+        for recent in model.recent:
+            ahead = recent.begins.sum()
+            yet = chance * ahead / (1 - chance * recent.ruled_out)
+            who = np.flatnonzero(rng.random(draws) < yet)
+            start = rng.choice(len(recent.begins), size=len(who), p=recent.begins / ahead)
+            begun.append((who, start, _lengths(middle[who], spread[who], rng)))
+    else:
+        found = model.sampled
+        rows = rng.integers(len(found.probability), size=draws)
+        chance, middle, spread = found.probability[rows], found.middle[rows], found.spread[rows]
+        begun.append(still_to_come(found, rows, rng))
+        going_on = going_on[found.left.shape[1] :]
+    for so_far in going_on:
+        reached = (np.log(max(so_far - 0.5, 1e-9)) - middle) / spread
+        tail = stats.norm.isf(rng.random(draws) * stats.norm.sf(reached))
+        whole = np.rint(np.exp(np.minimum(middle + spread * tail, 14.0)))
+        left = (whole - so_far).astype(np.int64)
+        begun.append((np.arange(draws), np.zeros_like(left), left))
+    return (chance, middle, spread), begun
 
 
 def changes_of(who: Integers, start: Integers, days: Integers, draws: int, n_days: int) -> Integers:

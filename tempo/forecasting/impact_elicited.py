@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,16 @@ from tempo.errors import OptionError, ScenarioError
 from tempo.forecasting.spans import duration_interval
 from tempo.models.elicited import beta_within
 
-__all__ = ["BetaChance", "Durations", "chance_interval", "days_interval", "words_of"]
+__all__ = [
+    "RATIOS",
+    "RATIO_WEIGHTS",
+    "BetaChance",
+    "ChanceMixture",
+    "Durations",
+    "chance_interval",
+    "days_interval",
+    "words_of",
+]
 
 type Floats = NDArray[np.float64]
 
@@ -28,8 +37,8 @@ _ONE_IN = re.compile(
 )
 #: Spread between pauses as a multiple of what is not known of their middle: nodes, and their prior weights.
 RATIOS = np.exp(np.linspace(-1.5, 1.5, 31))
-_RATIO_WEIGHTS = stats.norm.pdf(np.log(RATIOS), 0.0, 0.5)
-_RATIO_WEIGHTS /= _RATIO_WEIGHTS.sum()
+RATIO_WEIGHTS = stats.norm.pdf(np.log(RATIOS), 0.0, 0.5)
+RATIO_WEIGHTS /= RATIO_WEIGHTS.sum()
 _NODES = 401
 
 
@@ -237,6 +246,74 @@ class BetaChance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ChanceMixture:
+    """A probability whose distribution is a mixture of Beta distributions, one for each number of attacks that led.
+
+    Attributes
+    ----------
+    a, b, weights : ndarray, shape (parts,)
+        Parameters of each part, and its weight.
+
+    Examples
+    --------
+    >>> found = ChanceMixture(np.array([2.0, 3.0]), np.array([5.0, 4.0]), np.array([0.5, 0.5]))
+    >>> round(found.moments()[0], 3), found.quantile(np.array([0.5])).round(3).tolist()
+    (0.357, [0.341])
+    """
+
+    a: Floats
+    b: Floats
+    weights: Floats
+
+    def quantile(self, level: Floats) -> Floats:
+        """Give quantiles.
+
+        Parameters
+        ----------
+        level : ndarray
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray
+            Probabilities, to four digits or so.
+        """
+        ends = np.asarray(stats.beta.ppf([1e-6, 1 - 1e-6], self.a[:, None], self.b[:, None]))
+        nodes = np.linspace(ends.min(), ends.max(), 4001)
+        cdf = self.weights @ stats.beta.cdf(nodes, self.a[:, None], self.b[:, None])
+        return np.interp(level, cdf, nodes)
+
+    def moments(self) -> tuple[float, float]:
+        """Give mean and standard deviation.
+
+        Returns
+        -------
+        (float, float)
+            Of the probability.
+        """
+        means, sds = stats.beta.mean(self.a, self.b), stats.beta.std(self.a, self.b)
+        mean = float(self.weights @ means)
+        return mean, math.sqrt(float(self.weights @ (sds**2 + (means - mean) ** 2)))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Floats:
+        """Draw probabilities.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Values.
+        """
+        return self.quantile(rng.random(n))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Durations:
     r"""How long stand-downs last: log-normal, with an uncertain middle and an uncertain spread.
 
@@ -290,7 +367,7 @@ class Durations:
 
         def outside(scale: float) -> float:
             tail = stats.norm.sf(half / (scale * np.sqrt(1 + RATIOS**2)))
-            return float(2 * _RATIO_WEIGHTS @ tail) - (1 - prob)
+            return float(2 * RATIO_WEIGHTS @ tail) - (1 - prob)
 
         scale = float(optimize.brentq(outside, 1e-4 * half, 1e4 * half, xtol=1e-14))
         centre = math.log(low_days) + half
@@ -300,7 +377,7 @@ class Durations:
     def _on(cls, centre: float, scale: float, first: float, last: float) -> Self:
         spread = (scale * RATIOS)[:, None]
         middle = np.broadcast_to(np.linspace(first, last, _NODES), (len(RATIOS), _NODES)).copy()
-        log_prior = np.log(_RATIO_WEIGHTS)[:, None] - 0.5 * ((middle - centre) / scale) ** 2
+        log_prior = np.log(RATIO_WEIGHTS)[:, None] - 0.5 * ((middle - centre) / scale) ** 2
         return cls(centre, scale, middle, spread, log_prior, _normed(log_prior))
 
     def given(self, shortest_days: Floats, longest_days: Floats) -> Durations:
@@ -332,6 +409,32 @@ class Durations:
             self.centre, self.scale, max(mean - room, nodes[0]), min(mean + room, nodes[-1])
         )
         return _weighed(fine, shortest_days, longest_days)
+
+    def pooled(self, number_of: Floats, means: Floats, squares: Floats) -> Durations:
+        """Give the average of the distributions given several sets of durations, each known by its logarithms.
+
+        Parameters
+        ----------
+        number_of, means, squares : ndarray, shape (sets,)
+            How many durations there are in each set, the mean of their logarithms, and the sum of squares about it.
+
+        Returns
+        -------
+        Durations
+            On a grid fine enough for all.
+        """
+        wide = self._on(
+            self.centre, self.scale, self.centre - 6 * self.scale, self.centre + 6 * self.scale
+        )
+        share = _averaged(wide, number_of, means, squares).sum(axis=0)
+        nodes = wide.middle[0]
+        mean = float(share @ nodes)
+        sd = math.sqrt(float(share @ (nodes - mean) ** 2))
+        room = 8 * max(sd, nodes[1] - nodes[0])
+        fine = self._on(
+            self.centre, self.scale, max(mean - room, nodes[0]), min(mean + room, nodes[-1])
+        )
+        return replace(fine, weights=_averaged(fine, number_of, means, squares))
 
     def chance_within(self, low_days: float, high_days: float) -> float:
         """Give the probability that the next pause lasts between two numbers of days.
@@ -411,7 +514,11 @@ def _normed(log_weights: Floats) -> Floats:
 def _weighed(prior: Durations, shortest: Floats, longest: Floats) -> Durations:
     total = prior.log_prior.copy()
     with np.errstate(divide="ignore"):
-        ends = np.log(np.maximum(shortest - 0.5, 0.0)), np.log(longest + 0.5)
+        # A pause is one whole day at least: what lasted less is rounded up to it.
+        ends = (
+            np.log(np.where(shortest <= 1, 0.0, shortest - 0.5)),
+            np.log(np.maximum(longest, 1.0) + 0.5),
+        )
     alike, times = np.unique(np.column_stack(ends), axis=0, return_counts=True)
     for (low, high), number_of in zip(alike, times, strict=True):
         below, above = ((end - prior.middle) / prior.spread for end in (low, high))
@@ -425,3 +532,13 @@ def _weighed(prior: Durations, shortest: Floats, longest: Floats) -> Durations:
     return Durations(
         prior.centre, prior.scale, prior.middle, prior.spread, prior.log_prior, _normed(total)
     )
+
+
+def _averaged(prior: Durations, number_of: Floats, means: Floats, squares: Floats) -> Floats:
+    total = np.zeros(prior.middle.shape)
+    for n, mean, square in zip(number_of, means, squares, strict=True):
+        distance = square + n * (mean - prior.middle) ** 2
+        total += _normed(
+            prior.log_prior - n * np.log(prior.spread) - 0.5 * distance / prior.spread**2
+        )
+    return total / len(number_of)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,9 +16,11 @@ from numpy.typing import NDArray
 from tempo.data.library import load_table
 from tempo.data.rounding import counted, number
 from tempo.data.window import DAY, DateLike, as_date
-from tempo.errors import DataError
+from tempo.errors import DataError, OptionError, ReadError
 
 __all__ = ["Pause", "Pauses"]
+
+_EVER = pd.Timestamp("2262-01-01")  # the end of what has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,9 @@ class Pauses:
         Nothing from this day on is known.
     notes : tuple of str
         What was left out, and what is doubtful.
+    blind : tuple of (start, end)
+        Half-open spans in which a stand-down after an attack would not have shown, because something else stopped
+        operations: attacks in them are counted neither as having led to one nor as not having.
 
     Examples
     --------
@@ -78,10 +85,18 @@ class Pauses:
     items: tuple[Pause, ...]
     as_of: pd.Timestamp | None
     notes: tuple[str, ...]
+    blind: tuple[tuple[pd.Timestamp, pd.Timestamp], ...] = ()
 
     @classmethod
     def load(
-        cls, name: str, *, cause: str, scope: str = "", before: DateLike | None = None
+        cls,
+        name: str,
+        *,
+        cause: str,
+        scope: str = "",
+        before: DateLike | None = None,
+        blind: Iterable[Sequence[DateLike]] = (),
+        other_causes: Literal["blind", "ignored"] = "blind",
     ) -> Pauses:
         """Give the pauses of a shipped data set.
 
@@ -89,7 +104,7 @@ class Pauses:
         ----------
         name : str
             Data set: ``"iraq-coalition"``.
-        cause, scope, before
+        cause, scope, before, blind, other_causes
             As in ``from_table``.
 
         Returns
@@ -101,14 +116,78 @@ class Pauses:
         ------
         DatasetError
             If there is no such data set.
+        OptionError
+            If no pause has such a cause or scope.
+
+        Examples
+        --------
+        >>> known = Pauses.load("iraq-coalition", cause="rocket attacks", scope="operations", before="2020-05-01")
+        >>> [f"{start:%Y-%m-%d} to {end:%Y-%m-%d}" for start, end in known.blind]
+        ['2020-03-01 to 2020-05-01']
         """
         return cls.from_table(
-            load_table(name, "stand-downs"), cause=cause, scope=scope, before=before
+            load_table(name, "stand-downs"), cause=cause, scope=scope, before=before, blind=blind,
+            other_causes=other_causes,
+        )  # fmt: skip
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        cause: str = "",
+        scope: str = "",
+        before: DateLike | None = None,
+        blind: Iterable[Sequence[DateLike]] = (),
+        other_causes: Literal["blind", "ignored"] = "blind",
+    ) -> Pauses:
+        """Give the pauses of a CSV file in UTF-8.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, with the columns of ``from_table``; ``cause`` and ``scope`` may be left out.
+        cause, scope, before, blind, other_causes
+            As in ``from_table``; every row counts where no cause is given.
+
+        Returns
+        -------
+        Pauses
+            Accounts of one pause joined.
+
+        Raises
+        ------
+        ReadError
+            If the file cannot be read as a table.
+        DataError
+            If a column is missing, or a date is none.
+        OptionError
+            If no pause has such a cause or scope.
+        """
+        try:
+            table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+        except (OSError, ValueError) as error:  # parser and encoding errors are ValueErrors
+            raise ReadError(
+                f"the pauses cannot be read from {path}: {error}. Give a CSV file in UTF-8 with one row for each "
+                "account of a pause, and columns start, end, cause and scope."
+            ) from error
+        for column in ("cause", "scope"):
+            if column not in table:
+                table[column] = ""
+        return cls.from_table(
+            table, cause=cause, scope=scope, before=before, blind=blind, other_causes=other_causes
         )
 
     @classmethod
     def from_table(
-        cls, table: pd.DataFrame, *, cause: str, scope: str = "", before: DateLike | None = None
+        cls,
+        table: pd.DataFrame,
+        *,
+        cause: str,
+        scope: str = "",
+        before: DateLike | None = None,
+        blind: Iterable[Sequence[DateLike]] = (),
+        other_causes: Literal["blind", "ignored"] = "blind",
     ) -> Pauses:
         """Give the pauses of a table, one row for each account.
 
@@ -119,13 +198,19 @@ class Pauses:
         ----------
         table : pandas.DataFrame
             Columns ``start_from``, ``start_to`` (or ``start``), ``end`` (blank: not known), ``cause`` and ``scope``.
-            A cause that begins with "same" is that of the row above.
+            A cause that begins with "same" is that of the row above. A start such as ``2020-03`` is some day of that
+            month.
         cause : str
-            Words that the stated cause must hold, in any case. Pauses with other causes say nothing about attacks.
+            Words that the stated cause must hold, in any case; ``""`` takes every row.
         scope : str, optional
             Words that the scope must hold: pauses of training are not pauses of operations.
         before : date-like, optional
             What was known on this date: later pauses are dropped, ends from this day on are open.
+        blind : sequence of (start, end), optional
+            Half-open spans in which a stand-down after an attack would not have shown.
+        other_causes : {"blind", "ignored"}
+            What pauses with other causes but of that scope are: spans in which nobody could see whether attacks
+            stopped operations, or nothing.
 
         Returns
         -------
@@ -136,7 +221,9 @@ class Pauses:
         Raises
         ------
         DataError
-            If a column is missing, or a pause ends before it begins.
+            If a column is missing, a date is none, or a pause ends before it begins.
+        OptionError
+            If no row of the table has such a cause or scope, at any time.
 
         Examples
         --------
@@ -144,32 +231,48 @@ class Pauses:
         >>> Pauses.from_table(table, cause="attack").items[0].longest_days
         10.0
         """
-        rows = _read(table)
+        if other_causes not in {"blind", "ignored"}:
+            raise OptionError(f"other_causes is {other_causes!r}; expected 'blind' or 'ignored'.")
         as_of = None if before is None else as_date(before, "before")
+        spans = _stated_spans(blind)
+        rows = _read(table)
+        _require_known(rows, cause, scope)
         if as_of is not None:
             rows = rows[rows["start_from"] < as_of].copy()
             rows.loc[rows["end"] >= as_of, "end"] = pd.NaT
-        fits = _holds(rows["cause"], cause) & _holds(rows["scope"], scope)
+        of_scope = _holds(rows["scope"], scope)
+        fits = _holds(rows["cause"], cause) & of_scope
         notes = []
         if not fits.all():
             notes.append(
                 f"{counted(int((~fits).sum()), 'account')} of pauses with other causes or of another scope were left "
                 "out."
             )
-        if not fits.any() and len(rows):
-            known = "; ".join(dict.fromkeys(str(said) for said in rows["cause"]))
-            notes.append(
-                f"No cause holds the words {cause!r} with that scope; those stated are: {known}."
-            )
         kept = rows[fits].sort_values("start_from", kind="stable")
         items = tuple(_joined(group, as_of) for group in _groups(kept))
+        others = rows[of_scope & ~fits]
+        if as_of is not None:
+            others = others[others["start_to"] < as_of]  # not before it is sure to have begun
+        if other_causes == "blind" and len(others):
+            found = _merged([*zip(others["start_from"], others["end"].fillna(_EVER), strict=True)])
+            why = "; ".join(dict.fromkeys(str(said) for said in others["cause"]))
+            notes.append(
+                _blind_note(_cut(found, as_of), f"Other causes ({why}) stopped operations")
+            )
+            spans = [*spans, *found]
+        elif spans:
+            notes.append(
+                _blind_note(
+                    _cut(_merged(spans), as_of), "Whether attacks stopped operations is not known"
+                )
+            )
         if as_of is None and any(math.isinf(pause.longest_days) for pause in items):
             notes.append(
                 "Some pauses have no known end, and no date says how long they had lasted: pass before=."
             )
         if any(pause.accounts > 1 for pause in items):
             notes.append("Where accounts of a pause differ, it lasted anything between them.")
-        return cls(items, as_of, tuple(notes))
+        return cls(items, as_of, tuple(note for note in notes if note), _cut(_merged(spans), as_of))
 
     @property
     def shortest_days(self) -> NDArray[np.float64]:
@@ -211,7 +314,7 @@ def _read(table: pd.DataFrame) -> pd.DataFrame:
         )
     found = found[wanted].reset_index(drop=True)
     for column in ("start_from", "start_to", "end"):
-        found[column] = pd.to_datetime(found[column]).astype("datetime64[us]")
+        found[column] = _dates(found[column], column)
     found["scope"] = found["scope"].astype("str").fillna("")
     causes: list[str] = []
     for said in found["cause"].astype("str").fillna(""):
@@ -229,6 +332,103 @@ def _read(table: pd.DataFrame) -> pd.DataFrame:
             f"{first_bad} of the table: {found.loc[first_bad, wanted[:3]].to_dict()}. Correct the dates."
         )
     return found
+
+
+def _dates(column: pd.Series, name: str) -> pd.Series:
+    """Read dates; a month is its first day, or its last where the latest start is meant, and no end."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        return column.astype("datetime64[us]")
+    said = column.where(column.notna(), "").astype("str").str.strip()
+    month = said.str.fullmatch(r"\d{4}-\d{2}")
+    shaped = said.str.match(r"\d{4}-\d{2}(-\d{2})?([T ]00:00(:00(\.0+)?)?)?$")
+    read = pd.to_datetime(said.where(shaped), format="ISO8601", errors="coerce")
+    wrong = (said != "") & (read.isna() | (month & (name == "end")))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong.to_numpy())[0])
+        raise DataError(
+            f"{counted(int(wrong.sum()), 'cell')} of {name} in the table of pauses hold no calendar date; the first is "
+            f"{said[first]!r} in row {first}. Write 2020-01-05 (a start may be a month, 2020-01), and leave an unknown "
+            "end blank."
+        )
+    if name == "start_to":
+        read = read.where(~month, read + pd.offsets.MonthEnd(0))
+    return read.astype("datetime64[us]")
+
+
+def _require_known(rows: pd.DataFrame, cause: str, scope: str) -> None:
+    """Refuse words that no row holds at any time: they are mistyped, and no evidence that nothing stopped."""
+    for name, words in (("cause", cause), ("scope", scope)):
+        if not isinstance(words, str):
+            raise OptionError(
+                f"{name} is {words!r}; expected words that the stated {name} must hold, such as 'rocket attacks'."
+            )
+    kept = rows
+    for name, words in (("cause", cause), ("scope", scope)):
+        fits = _holds(kept[name], words)
+        if len(kept) and not fits.any():
+            where = f" with the cause {cause!r}" if name == "scope" and cause else ""
+            known = "; ".join(dict.fromkeys(repr(said) for said in kept[name]))
+            raise OptionError(
+                f"no pause{where} has a {name} that holds the words {words!r}; stated are: {known}. Give words of one "
+                f"of these, or {name}='' for all."
+            )
+        kept = kept[fits]
+
+
+def _stated_spans(
+    blind: Iterable[Sequence[DateLike]],
+) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    spans = []
+    for span in [blind] if isinstance(blind, str) else blind:
+        try:
+            start, end = span
+        except (TypeError, ValueError):
+            start = end = None
+        if isinstance(span, str) or start is None or end is None:
+            raise OptionError(
+                f"a blind span is {span!r}; expected its first day and the first day after it, such as "
+                "('2020-03-01', '2020-06-01')."
+            )
+        first, last = as_date(start, "start of a blind span"), as_date(end, "end of a blind span")
+        if not first < last:
+            raise OptionError(
+                f"the blind span from {first:%Y-%m-%d} ends on {last:%Y-%m-%d}; give the earlier day first."
+            )
+        spans.append((first, last))
+    return spans
+
+
+def _merged(
+    spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]],
+) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    merged: list[tuple[pd.Timestamp, pd.Timestamp]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _cut(
+    spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]], as_of: pd.Timestamp | None
+) -> tuple[tuple[pd.Timestamp, pd.Timestamp], ...]:
+    last = _EVER if as_of is None else as_of
+    return tuple((start, min(end, last)) for start, end in spans if start < min(end, last))
+
+
+def _blind_note(spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]], why: str) -> str:
+    said = " and ".join(
+        f"from {start:%Y-%m-%d} on"
+        if end == _EVER
+        else f"from {start:%Y-%m-%d} to {end - DAY:%Y-%m-%d}"
+        for start, end in spans
+    )
+    if not said:
+        return ""
+    return (
+        f"{why} {said}: attacks then count neither as having led to a stand-down nor as not having."
+    )
 
 
 def _holds(column: pd.Series, words: str) -> pd.Series:

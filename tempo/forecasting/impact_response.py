@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special, stats
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
@@ -18,12 +19,12 @@ from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import DataError, FewEventsWarning, FitError, OptionError
 from tempo.forecasting.impact_totals import OperationsTotals
-from tempo.forecasting.spans import check_draws
+from tempo.forecasting.spans import check_draws, is_number
 from tempo.models.checks import count_checks
 from tempo.models.intervals import central_levels, interval_levels
 from tempo.models.observation import cdf, variance
 from tempo.models.provenance import Provenance
-from tempo.randomness import RNGLike, resolve
+from tempo.randomness import RNGLike, resolve, spawn
 
 __all__ = ["DoseResponse", "DoseResponseFit"]
 
@@ -37,6 +38,7 @@ _YEAR_DAYS = 365.25
 DISPERSIONS = np.exp(np.linspace(math.log(1e-5), math.log(4.0), 53))
 MEMORIES = np.linspace(0.1, 0.9, 9)
 _MOST_LINEAR = 50.0
+_LARGE = 1e5  # from this mean on, a Poisson count is as good as normal
 _NAMELESS = {"count", "counts", "event", "events", "None"}
 
 
@@ -65,8 +67,8 @@ class DoseResponse:
         Of the polynomial.
     season : int, default 0
         Harmonics of the year.
-    steps : sequence of date-like
-        Days from which policy, or anything else, may have moved the level for good.
+    steps : date-like or sequence of date-like
+        A day, or days, from which policy, or anything else, may have moved the level for good.
 
     Notes
     -----
@@ -88,7 +90,7 @@ class DoseResponse:
     shape: Literal["polynomial", "decay", "free"] = "polynomial"
     degree: int = 2
     season: int = 0
-    steps: Sequence[DateLike] = ()
+    steps: DateLike | Sequence[DateLike] = ()
 
     def __post_init__(self) -> None:
         if self.shape not in {"polynomial", "decay", "free"}:
@@ -96,9 +98,12 @@ class DoseResponse:
         for name, value, least in (
             ("lags", self.lags, 0), ("degree", self.degree, 0), ("season", self.season, 0),
         ):  # fmt: skip
-            if isinstance(value, bool) or value != int(value) or value < least:
+            if isinstance(value, bool) or not is_number(value) or not value >= least or value % 1:
                 raise OptionError(f"{name} is {value!r}; expected a whole number from {least} up.")
-        object.__setattr__(self, "steps", tuple(as_date(step, "a step") for step in self.steps))
+        given: Any = self.steps
+        if isinstance(given, str) or not hasattr(given, "__iter__"):
+            given = (given,)  # one day
+        object.__setattr__(self, "steps", tuple(as_date(step, "a step") for step in given))
 
     def fit(
         self,
@@ -213,7 +218,8 @@ class DoseResponse:
         for k in range(1, self.season + 1):
             columns += [np.sin(k * turn), np.cos(k * turn)]
             names += [f"season_sin{k}", f"season_cos{k}"]
-        for step in self.steps:
+        steps: Any = self.steps
+        for step in steps:
             when = pd.Timestamp(str(step))
             columns.append(np.asarray(starts >= when, dtype=float))
             names.append(f"step_{when:%Y-%m-%d}")
@@ -354,6 +360,45 @@ class DoseResponseFit:
         r"""Draws of what one more attack went with, in usual bins of operations: :math:`\sum_l (1 - e^{w_l})`."""
         return np.asarray(-np.expm1(self.chains["weights"]).sum(axis=1))
 
+    @property
+    def bin_word(self) -> str:
+        """What a bin of operations is called: ``"week"``, ``"month"``, ``"day"`` or ``"bin"``."""
+        days = self.counts.bin_days
+        for word, least, most in (("day", 1, 1), ("week", 7, 7), ("month", 28, 31)):
+            if (days >= least).all() and (days <= most).all():
+                return word
+        return "bin"
+
+    @property
+    def status(self) -> str:
+        """``"estimate"`` where a year or more shows whether operations were fewer or more, else ``"assumption"``.
+
+        With less, the answer rests on the form that was chosen: lags, shape and steps.
+        """
+        low, high = np.quantile(self.bins_lost, interval_levels(0.9))
+        long = float(self.counts.bin_days[self.seen].sum()) >= 364
+        return "estimate" if long and not low <= 0 <= high else "assumption"
+
+    def absorbable_per_day(self, share: float) -> Floats:
+        r"""Give draws of the attack rate that goes with a loss of a share of operations in the long run.
+
+        Parameters
+        ----------
+        share : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray, shape (draws,)
+            Of attacks that come one by one at a constant rate, :math:`-\log(1 - q) / \sum_l (1 - e^{w_l})` in a bin, as
+            attacks per day; infinite where no rate goes with such a loss.
+        """
+        per_bin = self.bins_lost
+        days = float(np.mean(self.counts.bin_days))
+        with np.errstate(divide="ignore"):
+            rate = -math.log1p(-share) / (np.maximum(per_bin, 0.0) * days)
+        return np.asarray(rate)
+
     def means(self, draws: int = 200) -> Floats:
         """Give the expected operations of each bin.
 
@@ -418,10 +463,12 @@ class DoseResponseFit:
         Returns
         -------
         ndarray of int, shape (draws, bins)
-            Operations in whole bins, with uncertain coefficients and dispersion.
+            Operations in whole bins, with uncertain coefficients and dispersion. The same randomness with other attacks
+            gives the same futures but for those attacks: fewer operations where their mean is lower, never more.
         """
         draws, bins = attacks.shape
-        rows = rng.integers(0, len(self.chains["weights"]), size=draws)
+        streams = spawn(rng, 3)
+        rows = streams[0].integers(0, len(self.chains["weights"]), size=draws)
         others, _ = self.model.columns_at(starts)
         linear = self.chains["other"][rows] @ others.T
         known = np.concatenate([np.tile(self.recent, (draws, 1)), attacks], axis=1)
@@ -431,9 +478,8 @@ class DoseResponseFit:
             linear += self.chains["weights"][rows, lag : lag + 1] * part
         mean = np.exp(np.minimum(linear, _MOST_LINEAR))
         shape = 1 / self.chains["dispersion"][rows][:, None]
-        return np.asarray(
-            rng.poisson(np.minimum(mean * rng.gamma(shape, size=mean.shape) / shape, 1e15))
-        )
+        mean *= streams[1].gamma(np.broadcast_to(shape, mean.shape)) / shape
+        return _counts_at(streams[2].random(mean.shape), np.minimum(mean, 1e15))
 
     def describe(self, prob: float = 0.9) -> str:
         """Say how operations went with attacks, without naming a cause.
@@ -449,7 +495,7 @@ class DoseResponseFit:
             Two or three sentences.
         """
         low, middle, high = np.quantile(self.bins_lost, central_levels(prob))
-        bin_word = "week" if np.allclose(self.counts.bin_days, 7.0) else "bin"
+        bin_word = self.bin_word
         noun = "attack" if self.attack_label in _NAMELESS else plural(self.attack_label, one=True)
         what = "operations" if self.counts.label in _NAMELESS else plural(self.counts.label)
         span = f"In the {bin_word} of one more {noun}"
@@ -475,6 +521,14 @@ class DoseResponseFit:
             f"{number(row['mean'])} on the log of operations for each attack ({percent(0.9)} interval "
             f"{interval(row['low'], row['high'])})"
         )
+
+
+def _counts_at(level: Floats, mean: Floats) -> NDArray[np.int64]:
+    """Give the quantiles of Poisson counts."""
+    large = mean > _LARGE
+    found = stats.poisson.ppf(level, np.where(large, 1.0, mean))
+    normal = np.rint(mean + np.sqrt(mean) * special.ndtri(level))
+    return np.asarray(np.where(large, np.maximum(normal, 0.0), found), dtype=np.int64)
 
 
 def _table(values: Floats, names: Sequence[str | int], prob: float) -> pd.DataFrame:

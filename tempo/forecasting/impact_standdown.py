@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.incidents import Incidents
 from tempo.data.rounding import counted, interval, number, percent, plural, with_article
 from tempo.data.window import DAY
 from tempo.errors import DataError, OptionError
+from tempo.forecasting.impact_assignment import Assignments, assignments
 from tempo.forecasting.impact_elicited import (
     BetaChance,
+    ChanceMixture,
     Durations,
     chance_interval,
     days_interval,
     words_of,
 )
+from tempo.forecasting.impact_links import LONGEST, Links, Recent, link
 from tempo.forecasting.impact_pauses import Pauses
 from tempo.models.intervals import interval_levels, require_prob
+from tempo.randomness import RNGLike, resolve
 
 __all__ = ["StandDown", "StandDownFit"]
 
@@ -34,6 +39,15 @@ type Integers = NDArray[np.int64]
 ESTIMATE_FROM = 0.5
 _DRAWS = 20_000
 _FEW = 5
+_SUMMED_DAYS = 64
+_CROWDED = (
+    "More than a thousand attacks share a pause: which of them led to it cannot be told, and nothing was learned. "
+    "Count fewer attacks, such as heavy ones."
+)
+_UNEVEN = (
+    "So many attacks share so few pauses that the draws of which led to which did not settle: what comes from the data "
+    "is called an assumption."
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class StandDown:
     Each attack leads to a stand-down with probability :math:`p \sim \mathrm{Beta}`. The stand-down begins some days
     after the attack and lasts a log-normal time. Stand-downs that overlap merge: a day is lost once. With attacks
     at a constant rate :math:`\lambda` the share of days lost in the long run is that of a queue with infinitely many
-    servers, :math:`1 - e^{-\lambda p E[D]}`.
+    servers, :math:`1 - e^{-\lambda p E[D]}`. A stand-down stops whole days: it is rounded, to one day at least.
 
     Parameters
     ----------
@@ -99,26 +113,33 @@ class StandDown:
         self,
         attacks: Incidents | Counts | pd.Series | None = None,
         pauses: Pauses | None = None,
+        *,
+        rng: RNGLike = 0,
     ) -> StandDownFit:
         """Update what was said on attacks that did, and did not, lead to a documented stand-down.
 
-        A pause is linked to the latest attack from which it may have begun, given ``delay_days``; a pause without one
-        is not used. An attack without pause counts against a stand-down as far as the time in which one may begin has
-        passed. Attacks while operations had stopped already say nothing, and are left out.
+        Each pause is the work of one attack at least, of those from which it may have begun, given ``delay_days``; a
+        pause without any is not used. An attack without pause counts against a stand-down as far as the time in which
+        one may begin has passed and would have shown it: days on which operations had stopped, and the blind spans of
+        ``pauses``, show nothing. Where several attacks may be behind a pause, or one may have been lost in a pause that
+        was going on, every assignment is weighed by its likelihood.
 
         Parameters
         ----------
         attacks : Incidents, Counts or Series, optional
-            Attacks of the counted kind, up to the day of the question; counted by day. Where a date is uncertain, its
-            first day is taken.
+            Attacks of the counted kind, up to the day of the question; counted by day. Where a date is uncertain, every
+            day of its interval is as likely.
         pauses : Pauses, optional
             Pauses that attacks of this kind are stated as the cause of. Without them nothing is learned, because an
-            attack without a pause cannot be told from one whose pause is not in the data.
+            attack without a pause cannot be told from one whose pause is not in the data; attacks just before the end
+            of the data may still lead to one.
+        rng : int, Generator or None, default 0
+            Draws the assignments, where there is a choice.
 
         Returns
         -------
         StandDownFit
-            Exact: nothing is sampled.
+            Exact where no pause can be put down to more than one attack; else sampled, see ``sampled``.
 
         Raises
         ------
@@ -138,6 +159,11 @@ class StandDown:
         """
         chance = BetaChance.within(*chance_interval(self.probability), self.prob)
         durations = Durations.within(*days_interval(self.duration), self.prob)
+        if pauses is not None and not isinstance(pauses, Pauses):
+            raise DataError(
+                f"the pauses are a {type(pauses).__name__}; expected tempo.Pauses: "
+                "tempo.Pauses.from_table(table, cause='rocket attacks')."
+            )
         if attacks is None:
             if pauses is not None:
                 raise DataError(
@@ -145,70 +171,64 @@ class StandDown:
                     "both, or neither."
                 )
             return StandDownFit(self, (chance, chance), (durations, durations))
-        days, end, label, rule, notes = _attack_days(attacks, self.trigger)
+        earliest, latest, end, label, rule, notes = _attack_days(attacks, self.trigger)
+        if pauses is not None:
+            _require_same_end(pauses, end)
+        links = link(earliest, latest, end, self.delay_days, pauses)
+        found = StandDownFit(
+            self, (chance, chance), (durations, durations), label=label, rule=rule, cutoff=end,
+            going_on_days=_going_on(pauses, links, end),
+        )  # fmt: skip
         if pauses is None:
+            recent = links.recent(np.array([], dtype=np.int64))
             notes.append(
                 "No documented pauses were given: everything about stand-downs is assumed."
             )
-            return StandDownFit(
-                self, (chance, chance), (durations, durations), label=label, rule=rule, cutoff=end,
-                notes=tuple(notes),
-            )  # fmt: skip
-        _require_same_end(pauses, end)
-        first, last = self.delay_days
-        led: set[int] = set()
-        used, stopped, going_on = [], np.zeros(len(days), dtype=bool), []
-        for pause in pauses:
-            start = np.array([(pause.start_from - end) / DAY, (pause.start_to - end) / DAY])
-            if start[0] >= 0:
-                continue
-            near = np.flatnonzero((days + first <= start[1]) & (days + last >= start[0]))
-            over = start[1] + pause.longest_days
-            stopped |= (days > start[1]) & (days < over)
-            if not len(near):
+            if recent:
                 notes.append(
-                    f"The pause {pause} was not used: no {plural(label, one=True)} came {first} to {last} days before "
-                    "it."
+                    f"{counted(len(recent), label)} just before the end of the data may still lead to a stand-down."
                 )
-                continue
-            led.add(int(near[-1]))
-            used.append(pause)
-            if pause.open:
-                going_on.append(float(-start[1]))
-        others = [i for i in range(len(days)) if i not in led and not stopped[i]]
-        if stopped.any():
+            return replace(found, recent=recent, notes=tuple(notes))
+        did_not = int(links.did_not.sum())
+        notes += [*_link_notes(links, self.delay_days, label), *pauses.notes]
+        if len(links.pauses) + did_not < _FEW:
             notes.append(
-                f"{counted(int(stopped.sum()), label)} came while operations had stopped, and were left out."
+                f"Only {counted(len(links.pauses) + did_not, label)} with a known outcome, and "
+                f"{counted(len(links.pauses), 'documented pause')}: the answer rests on what was assumed."
             )
-        passed = np.clip((-days - first) / (last - first + 1), 0.0, 1.0)
-        did_not = [i for i in others if passed[i] >= 1.0]
-        pending = tuple(int(-days[i]) for i in others if passed[i] < 1.0)
-        partly = tuple(float(passed[i]) for i in others if 0.0 < passed[i] < 1.0)
-        notes += [*pauses.notes]
-        if len(led) + len(did_not) < _FEW:
-            notes.append(
-                f"Only {counted(len(led) + len(did_not), label)} with a known outcome, and "
-                f"{counted(len(used), 'documented pause')}: the answer rests on what was assumed."
-            )
-        return StandDownFit(
-            self,
-            (chance, chance.updated(len(led), len(did_not), partly)),
-            (
-                durations,
-                durations.given(
-                    np.array([pause.shortest_days for pause in used]),
-                    np.array([pause.longest_days for pause in used]),
-                ),
-            ),
-            led=len(led),
-            did_not=len(did_not),
-            pending=pending,
-            going_on_days=tuple(going_on),
-            n_pauses=len(used),
-            label=label,
-            rule=rule,
-            cutoff=end,
+        found = replace(
+            found,
+            led=len(links.pauses),
+            did_not=did_not,
+            unsettled=len(links.first) - len(links.pauses) - did_not,
+            n_pauses=len(links.pauses),
             notes=tuple(dict.fromkeys(notes)),
+        )
+        if links.plain:
+            others = np.setdiff1d(np.arange(len(links.first)), links.leader)
+            shares = links.ruled_out[others]
+            partly = tuple(float(share) for share in shares[(shares > 0) & ~links.did_not[others]])
+            return replace(
+                found,
+                chance=(chance, chance.updated(len(links.pauses), did_not, partly)),
+                durations=(durations, durations.given(
+                    links.shortest.astype(float),
+                    np.where(links.longest >= LONGEST, np.inf, links.longest.astype(float)),
+                )),
+                recent=links.recent(links.leader),
+            )  # fmt: skip
+        sampled = assignments(links, chance, durations, resolve(rng).generator)
+        if sampled is None:
+            recent = links.recent(np.array([], dtype=np.int64))
+            return replace(found, recent=recent, notes=(*found.notes, _CROWDED))
+        if sampled.uneven:
+            found = replace(found, notes=(*found.notes, _UNEVEN))
+        return replace(
+            found,
+            chance=(chance, sampled.chance),
+            durations=(durations, sampled.durations),
+            recent=links.recent(np.array([], dtype=np.int64)),
+            sampled=sampled,
         )
 
 
@@ -225,9 +245,11 @@ class StandDownFit:
     durations : (Durations, Durations)
         How long one lasts: before, and after the data.
     led, did_not : int
-        Attacks that led, and that did not lead, to a documented pause.
-    pending : tuple of int
-        Days since each attack from which a stand-down may still begin.
+        Attacks that led, at the least, and that cannot have led to a documented pause.
+    unsettled : int
+        Attacks of which either may be.
+    recent : tuple of Recent
+        Attacks from which a stand-down may still begin.
     going_on_days : tuple of float
         How long each stand-down that has not ended has lasted.
     n_pauses : int
@@ -238,20 +260,29 @@ class StandDownFit:
         End of the data.
     notes : tuple of str
         What was left out, and doubts.
+    sampled : Assignments or None
+        Draws of which attack led to which pause, where there is a choice.
     """
 
     model: StandDown
-    chance: tuple[BetaChance, BetaChance] = field(repr=False)
+    chance: tuple[BetaChance, BetaChance | ChanceMixture] = field(repr=False)
     durations: tuple[Durations, Durations] = field(repr=False)
     led: int = 0
     did_not: int = 0
-    pending: tuple[int, ...] = ()
+    unsettled: int = 0
+    recent: tuple[Recent, ...] = field(default=(), repr=False)
     going_on_days: tuple[float, ...] = ()
     n_pauses: int = 0
     label: str = "attack"
     rule: str = ""
     cutoff: pd.Timestamp | None = None
     notes: tuple[str, ...] = ()
+    sampled: Assignments | None = field(default=None, repr=False)
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Days since each attack from which a stand-down may still begin."""
+        return tuple(recent.age for recent in self.recent)
 
     @property
     def from_data(self) -> pd.Series:
@@ -279,8 +310,9 @@ class StandDownFit:
     @property
     def status(self) -> pd.Series:
         """Whether each of the two is an ``"assumption"`` or an ``"estimate"``: the latter from ``from_data`` 0.5 on."""
+        settled = self.sampled is None or not self.sampled.uneven
         return self.from_data.map(
-            lambda share: "estimate" if share >= ESTIMATE_FROM else "assumption"
+            lambda share: "estimate" if settled and share >= ESTIMATE_FROM else "assumption"
         ).rename("status")
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
@@ -298,6 +330,13 @@ class StandDownFit:
         chance, middle, spread : ndarray, shape (n,)
             Probability of a stand-down, and mean and standard deviation of the logarithm of its days.
         """
+        if self.sampled is not None:
+            rows = rng.integers(len(self.sampled.probability), size=n)
+            return (
+                self.sampled.probability[rows],
+                self.sampled.middle[rows],
+                self.sampled.spread[rows],
+            )
         return (self.chance[1].draw(n, rng), *self.durations[1].draw(n, rng))
 
     def absorbable_per_day(self, share: float, n: int, rng: np.random.Generator) -> Floats:
@@ -315,7 +354,7 @@ class StandDownFit:
         Returns
         -------
         ndarray, shape (n,)
-            :math:`-\log(1 - q) / (p\,E[D])` attacks per day.
+            :math:`-\log(1 - q) / (p\,E[D])` attacks per day, with :math:`D` in whole days, 1 at least.
         """
         chance, middle, spread = self.draw(n, rng)
         return np.asarray(-math.log1p(-share) / (chance * mean_days(middle, spread)))
@@ -382,9 +421,19 @@ class StandDownFit:
         rows = self.summary(prob).to_dict("index")
         p, next_days = rows["probability"], rows["next_days"]
         share = self.from_data
+        open_ones = (
+            f" {number(self.unsettled, 6).capitalize()} more {'is' if self.unsettled == 1 else 'are'} not settled."
+            if self.unsettled
+            else ""
+        )
+        unseen = "".join(
+            f" {note}"
+            for note in self.notes
+            if note.startswith(("Other causes", "Whether attacks stopped"))
+        )
         return (
             f"{said} Of {counted(known, noun)} with a known outcome, {number(self.led, 6)} came before a stand-down "
-            f"that such attacks are stated as the cause of. After that the probability is "
+            f"that such attacks are stated as the cause of.{open_ones}{unseen} After that the probability is "
             f"{_percents(p['low'], p['high'])} and the next stand-down lasts "
             f"{interval(next_days['low'], next_days['high'], 'days')} ({percent(prob)} intervals). Of what is known, "
             f"{percent(share['probability'])} of the first and {percent(share['duration'])} of the second come from "
@@ -414,19 +463,32 @@ class StandDownFit:
 
 
 def mean_days(middle: Floats, spread: Floats) -> Floats:
-    """Give the mean of a log-normal duration.
+    r"""Give the mean of a log-normal duration that is lost in whole days, and costs one at least.
 
     Parameters
     ----------
-    middle, spread : ndarray
+    middle, spread : ndarray, shape (n,)
         Mean and standard deviation of its logarithm.
 
     Returns
     -------
-    ndarray
-        Days.
+    ndarray, shape (n,)
+        Days: :math:`E[\max(\mathrm{round}(D), 1)] = 1 + \sum_{k \ge 1} P(D > k + 1/2)`. Where stand-downs last a week
+        or longer this is :math:`E[D]`; where they last hours it is 1.
+
+    Examples
+    --------
+    >>> mean_days(np.log([0.25, 12.0]), np.array([0.5, 0.5])).round(2).tolist()
+    [1.0, 13.6]
     """
-    return np.asarray(np.exp(middle + 0.5 * spread**2))
+    middle, spread = (np.asarray(part, dtype=float)[:, None] for part in (middle, spread))
+    ends = np.arange(1, _SUMMED_DAYS) + 0.5
+    summed = special.ndtr((middle - np.log(ends)) / spread).sum(axis=1)
+    # Beyond, the sum is an integral by the midpoint rule: the mean excess over so many days.
+    far = (middle - math.log(_SUMMED_DAYS)) / spread
+    rest = np.exp(middle + 0.5 * spread**2) * special.ndtr(far + spread)
+    rest -= _SUMMED_DAYS * special.ndtr(far)
+    return np.asarray(1 + summed + np.maximum(rest[:, 0], 0.0))
 
 
 def _require_same_end(pauses: Pauses, end: pd.Timestamp) -> None:
@@ -444,10 +506,51 @@ def _require_same_end(pauses: Pauses, end: pd.Timestamp) -> None:
         )
 
 
+def _going_on(pauses: Pauses | None, links: Links, end: pd.Timestamp) -> tuple[float, ...]:
+    """Give how long each pause that goes on has lasted, those first that are used."""
+    used = [float(-start) for start in links.start_to[links.goes_on]]
+    others = [
+        float((end - pause.start_to) / DAY)
+        for pause, _ in links.unmatched
+        if pauses is not None and pause.open and pause.start_to < end
+    ]
+    return (*used, *others)
+
+
+def _link_notes(links: Links, delay_days: tuple[int, int], label: str) -> list[str]:
+    """Say what was left out, what has a choice, and what was not seen."""
+    first, last = delay_days
+    notes = []
+    for pause, any_before in links.unmatched:
+        why = (
+            f"it needs {with_article(plural(label, one=True))} of its own, and other pauses took those before it"
+            if any_before
+            else f"no {plural(label, one=True)} came {first} to {last} days before it"
+        )
+        notes.append(f"The pause {pause} was not used: {why}.")
+    stopped = links.stopped
+    if stopped.any():
+        notes.append(
+            f"{counted(int(stopped.sum()), label)} came while operations had stopped: a stand-down that began and "
+            "ended in that time would not have been seen."
+        )
+    unseen = ((links.hidden & (links.chance > 0)).any(axis=1) & ~stopped).sum()
+    if unseen:
+        notes.append(
+            f"Of {counted(int(unseen), label)} it could not be seen, or only in part, whether a stand-down followed."
+        )
+    if not links.plain:
+        notes.append(
+            "Pauses can be put down to more than one attack, or may hide others: every assignment was weighed by its "
+            "likelihood, by sampling."
+        )
+    return notes
+
+
 def _attack_days(
     attacks: Incidents | Counts | pd.Series, trigger: str
-) -> tuple[Floats, pd.Timestamp, str, str, list[str]]:
-    """Give the days of the attacks, counted from the end of the data (negative), one for each attack."""
+) -> tuple[Integers, Integers, pd.Timestamp, str, str, list[str]]:
+    """Give first and last day of each attack, counted from the end of the data (negative)."""
     notes: list[str] = []
     if isinstance(attacks, Incidents):
         table = attacks.table
@@ -461,12 +564,16 @@ def _attack_days(
         uncertain = int((table["date_start"] != table["date_end"]).sum())
         if uncertain:
             notes.append(
-                f"{counted(uncertain, 'attack')} with uncertain dates were placed on their first day."
+                f"{counted(uncertain, 'attack')} with uncertain dates may have come on any day of their interval."
             )
         end = attacks.window.end
-        dates = pd.DatetimeIndex(table["date_start"]).normalize()
-        days = np.asarray((dates - end) / DAY, dtype=float)
-        return np.sort(days), end, attacks.label, attacks.rule, notes
+        days = [
+            np.asarray((pd.DatetimeIndex(table[name]).normalize() - end) / DAY)
+            .round()
+            .astype(np.int64)
+            for name in ("date_start", "date_end")
+        ]
+        return days[0], days[1], end, attacks.label, attacks.rule, notes
     if trigger == "lethal attack":
         raise DataError(
             "counts do not say which attacks were lethal. Pass incidents, or counts of the lethal attacks with "
@@ -478,9 +585,10 @@ def _attack_days(
             f"the counts have bins of {counts.bin_days[0]:g} days; stand-downs are linked to attacks day by day. "
             "Pass the incidents, or incidents.counts('1D')."
         )
-    days = np.asarray((counts.bin_starts - counts.end) / DAY, dtype=float)
+    starts = np.asarray((counts.bin_starts - counts.end) / DAY).round().astype(np.int64)
     number_of = np.nan_to_num(counts.to_numpy(dtype=float)).astype(int)
-    return np.repeat(days, number_of), counts.end, counts.label, counts.rule, notes
+    on = np.repeat(starts, number_of)
+    return on, on, counts.end, counts.label, counts.rule, notes
 
 
 def _percents(low: float, high: float) -> str:

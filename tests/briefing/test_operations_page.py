@@ -9,6 +9,7 @@ import pytest
 import tempo
 from tempo.briefing.layout import Table
 from tempo.briefing.operations_page import assumed_range, operations_section
+from tempo.briefing.phrases import percents
 from tempo.data.rounding import percent
 from tempo.forecasting.outlook import Outlook, paths_array
 
@@ -80,12 +81,19 @@ def test_likelihood_and_confidence_do_not_meet_and_nothing_causes_anything(lost)
 def test_other_assumptions_are_a_range(heavy, outlooks, lost) -> None:
     others = [
         tempo.impact(outlooks, tempo.StandDown(*said).fit(heavy), rng=1)
-        for said in (("5-15 %", "3-10 days"), ("30-60 %", "5-30 days"))
+        for said in (("5-15 %", "3-10 days"), ("30-60 %", "5-30 days"), ("10-30 %", "20-60 days"))
     ]
     said = assumed_range(lost, others)
-    assert "(5 to 15 % for 3 to 10 days and 30 to 60 % for 5 to 30 days)" in said
-    low, high = (
-        others[i].table().loc["scenario mixture", "probability_over_share"] for i in (0, 1)
-    )
-    assert percent(high) in said
-    assert percent(low).removesuffix(" %") in said
+    shares = [
+        percent(one.table().loc["scenario mixture", "probability_over_share"]) for one in others
+    ]
+    strikes = "of heavy strikes lead to a stand-down"
+    assert (
+        f"that probability is {shares[0]} where 5 to 15 % {strikes} and a stand-down lasts 3 to 10 days; "
+        f"{shares[1]} where 30 to 60 % {strikes}; {shares[2]} where a stand-down lasts 20 to 60 days. In all"
+    ) in said
+    every = [
+        float(one.table().loc["scenario mixture", "probability_over_share"])
+        for one in (lost, *others)
+    ]
+    assert f"In all it is {percents(min(every), max(every))} (" in said

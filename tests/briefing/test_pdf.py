@@ -155,14 +155,18 @@ def test_operations_page(past, every):
         analysis = analyse(past, as_of=AS_OF, stand_down=stand_down, pauses=pauses, **FAST)
     found = find(analysis, draw_charts(analysis), question=QUESTION)
     section = found.section("Operations")
-    lost, (half, double) = analysis.lost
+    lost, (half, double, short, long) = analysis.lost
     (table,) = (part for part in section.parts if isinstance(part, Table))
     shares = lost.table()["probability_over_share"]
     assert [row[-1] for row in table.rows] == [percent(float(p)) for p in shares]
     assert percent(float(shares.iloc[-1])) in section.parts[0]
     over = [float(one.table()["probability_over_share"].iloc[-1]) for one in (half, lost, double)]
     assert over == sorted(over)
-    assert "5 to 15 %" in section.parts[1]
+    over = [float(one.table()["probability_over_share"].iloc[-1]) for one in (short, lost, long)]
+    assert over == sorted(over)
+    assert "where 5 to 15 % of heavy strikes lead to a stand-down; " in section.parts[1]
+    assert "where a stand-down lasts 2.5 to 15 days; " in section.parts[1]
+    assert "where a stand-down lasts 10 to 60 days. In all" in section.parts[1]
     assert len(page.typeset(found)) == 1
     with pytest.raises(OptionError, match="without a stand_down"):
         analyse(past, as_of=AS_OF, pauses=pauses, **FAST)

@@ -23,6 +23,7 @@ FLOORS = {
     "tempo.figures": 4,
     "tempo.briefing": 5,
     "tempo.cli": 6,
+    "tempo.cli_options": 6,
 }
 FIRST_FLOOR_WITH_MATPLOTLIB = 4
 #: The only modules that may import PyMC or nutpie; they in turn are imported inside the function that samples.

@@ -61,5 +61,45 @@ def test_it_draws_on_given_axes_and_refuses_other_results(impact) -> None:
     _, (left, right) = plt.subplots(1, 2, figsize=(14, 3), layout="constrained")
     assert tempo.plot_impact(impact, ax=right) is right
     assert not left.has_data()
-    with pytest.raises(OptionError, match="days lost to stand-downs"):
+    with pytest.raises(OptionError, match="expected the days lost to stand-downs, or operations"):
         tempo.plot_impact(impact.table())
+
+
+@pytest.fixture(scope="module", params=["response", "no response"])
+def operations(request):
+    rng = np.random.default_rng(1)
+    days = pd.date_range("2018-01-01", periods=7 * 120)
+    daily = pd.Series(rng.poisson(0.12, len(days)), index=days)
+    pressure = daily.to_numpy().reshape(-1, 7).sum(axis=1)
+    mean = 30 * np.exp(-0.4 * pressure * (request.param == "response"))
+    weekly = pd.Series(rng.poisson(mean), index=days[::7], name="sorties")
+    fit = tempo.DoseResponse(lags=1).fit(weekly, daily, rng=1)
+    end = days[-1] + pd.Timedelta("1D")
+    starts = pd.date_range(end, periods=91, freq="1D", unit="us")
+    outlooks = {
+        name: Outlook(
+            paths_array(rng.poisson(rate, (1000, 91)), starts), name, "heavy strike", "killed > 0", end, np.ones(91),
+            "0",
+        )
+        for name, rate in (("sporadic", 1 / 75), ("escalation", 0.25), ("scenario mixture", 0.1))
+    }  # fmt: skip
+    return tempo.impact(outlooks, fit, rng=1)
+
+
+def test_operations_lost_are_drawn_as_days_lost_are(operations, assert_readable) -> None:
+    ax = tempo.plot_impact(operations)
+    lost, rates = ax.child_axes[:2]
+    medians = [line.get_xdata()[0] for line in lost.lines if line.get_gid() == "median"]
+    assert medians == operations.table().loc[list(operations.scenarios), "lost_median"].tolist()
+    line = next(line for line in lost.lines if line.get_gid() == "share")
+    assert line.get_xdata()[0] == 3.25
+    monthly = operations.absorbable() * 365.25 / 12
+    band = next(patch for patch in rates.patches if patch.get_gid() == "absorbable")
+    assert band.get_x() == pytest.approx(monthly["low_per_day"])
+    assert all(np.isfinite(rates.get_xlim()))
+    caption = caption_of(ax)
+    for part in ("25 % of the operations", operations.status, "shows no cause", "usual weeks"):
+        assert part in caption
+    assert "inf" not in caption
+    assert_readable(ax)
+    render(ax.figure, "svg")

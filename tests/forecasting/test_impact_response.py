@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import tempo
-from tempo.errors import DataError, FewEventsWarning, FitError, OptionError
+from tempo.errors import DataError, FewEventsWarning, FitError, OptionError, WindowError
 from tempo.forecasting.impact_operations import NO_ATTACKS
 from tempo.forecasting.impact_response import _pressure
 from tempo.forecasting.outlook import Outlook, paths_array
@@ -227,9 +228,107 @@ def test_few_weeks_are_refused_or_warned_about() -> None:
     early = _future(daily.iloc[:-7], np.zeros((5, 28), dtype=np.int64))
     with pytest.raises(OptionError, match="Cut both"):
         tempo.impact(early, whole)
-    for wrong in ({"shape": "cubic"}, {"lags": -1}, {"season": 0.5}):
+    wrong_ones: list[dict[str, object]] = [
+        {"shape": "cubic"}, {"lags": -1}, {"season": 0.5}, {"lags": np.nan}, {"lags": np.inf}, {"lags": "4"},
+        {"degree": None}, {"lags": True},
+    ]  # fmt: skip
+    for wrong in wrong_ones:
         with pytest.raises(OptionError):
             tempo.DoseResponse(**wrong)
+
+
+def test_one_step_may_be_given_alone() -> None:
+    day = pd.Timestamp("2018-06-01")
+    for alone in ("2018-06-01", day, day.date()):
+        assert tempo.DoseResponse(steps=alone) == tempo.DoseResponse(steps=[day])
+    with pytest.raises(WindowError, match="a step is 5"):
+        tempo.DoseResponse(steps=5)
+
+
+def _scenarios(daily, bins=13, draws=4000):
+    rng = np.random.default_rng(1)
+    return {
+        name: dataclasses.replace(
+            _future(daily, rng.poisson(rate, (draws, 7 * bins))), name=name, label="heavy strike"
+        )
+        for name, rate in (("sporadic", 1 / 75), ("escalation", 0.25))
+    }
+
+
+def test_operations_lost_are_read_as_days_lost_are() -> None:
+    operations, daily, _ = made_up(160)
+    fit = tempo.DoseResponse(lags=2).fit(operations, daily, rng=1)
+    found = tempo.impact(_scenarios(daily), fit, rng=1)
+    assert found.scenarios == ("sporadic", "escalation")
+    lost = found.bins_lost("escalation")
+    totals, quiet = found.totals("escalation"), found.totals(NO_ATTACKS)
+    assert lost == pytest.approx((quiet - totals) / quiet.mean() * 13)
+    assert (found.lost("sporadic") >= 0).mean() > 0.95  # the same luck in both
+    assert found.lost("sporadic").std() < (quiet - np.roll(totals, 1)).std() / 3
+    row = found.table(0.8).loc["escalation"]
+    assert row["lost_high"] == np.quantile(lost, 0.9, method="inverted_cdf")
+    assert row["probability_over_share"] == pytest.approx((lost > 3.25).mean())
+    assert found.probability(lost_bins=5)["escalation"] == pytest.approx((lost > 5).mean())
+    assert found.probability(lost_bins=0)[NO_ATTACKS] == 0
+    assert found.status == "estimate"
+    labels = found.labels()
+    assert set(labels["status"]) == {"estimate"}
+    assert "operations under escalation" in labels.index
+    assert all("no cause" in why for why in labels["why"])
+    rate = found.absorbable()
+    assert rate["low_gap_days"] == pytest.approx(1 / rate["high_per_day"])
+    assert "come more often than one every" in found.describe()
+    other = tempo.impact(_scenarios(daily), fit, share=0.5, rng=1)
+    assert other.absorbable()["median_per_day"] > rate["median_per_day"]
+    with pytest.raises(OptionError, match="no scenario"):
+        found.bins_lost("x")
+    for wrong in ({}, {"below": 1, "lost_bins": 1}):
+        with pytest.raises(OptionError, match="give one of below"):
+            found.probability(**wrong)
+    for wrong in ({"below": "x"}, {"lost_bins": "x"}, {"below": np.nan}):
+        with pytest.raises(OptionError, match="expected a number"):
+            found.probability(**wrong)
+
+
+def test_more_attacks_never_bring_more_operations_where_they_went_with_fewer() -> None:
+    operations, daily, _ = made_up(160)
+    fit = tempo.DoseResponse(lags=2, shape="free").fit(operations, daily, rng=1)
+    chains = {**fit.chains, "weights": -np.abs(fit.chains["weights"])}
+    found = tempo.impact(_scenarios(daily), dataclasses.replace(fit, chains=chains), rng=1)
+    for name in found.scenarios:
+        quiet = found.operations[NO_ATTACKS].to_numpy()
+        assert (found.operations[name].to_numpy() <= quiet).all()
+
+
+def test_at_the_absorbable_rate_the_share_is_lost_in_the_long_run() -> None:
+    operations, daily, _ = made_up(160)
+    fit = tempo.DoseResponse(lags=2).fit(operations, daily, rng=1)
+    rates = fit.absorbable_per_day(0.25)
+    row = int(np.argsort(rates)[len(rates) // 2])
+    one = {name: np.repeat(values[row : row + 1], 2, axis=0) for name, values in fit.chains.items()}
+    sure = dataclasses.replace(fit, chains=one)
+    counts = np.random.default_rng(1).poisson(rates[row], (3000, 7 * 30))
+    found = tempo.impact(_future(daily, counts), sure, rng=1)
+    with_attacks, without = (
+        found.operations[name].to_numpy()[:, 2:].mean() for name in ("made up", NO_ATTACKS)
+    )
+    assert 1 - with_attacks / without == pytest.approx(0.25, abs=0.01)
+
+
+def test_no_tempo_is_named_where_none_goes_with_a_loss() -> None:
+    operations, daily, _ = made_up(160, weights=np.zeros(3))
+    fit = tempo.DoseResponse(lags=2).fit(operations, daily, rng=1)
+    found = tempo.impact(_scenarios(daily), fit, rng=1)
+    assert found.status == "assumption"
+    assert set(found.labels()["status"]) == {"assumption"}
+    rate = found.absorbable()
+    assert np.isinf(rate["high_per_day"])
+    assert rate["low_gap_days"] == 0
+    assert "nan" not in found.describe()
+    assert "inf" not in found.describe().replace("information", "")
+    with pytest.warns(FewEventsWarning):
+        short = tempo.DoseResponse(lags=1, shape="decay").fit(*made_up(40)[:2], rng=1)
+    assert short.status == "assumption"
 
 
 def test_the_shipped_totals_cannot_carry_a_fit_and_say_so() -> None:
