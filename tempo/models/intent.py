@@ -18,7 +18,7 @@ from tempo.errors import ConvergenceWarning, DataError, FewEventsWarning, Option
 from tempo.models import intent_kernels as kernels
 from tempo.models.elicited import beta_within
 from tempo.models.inputs import FEW_EVENTS
-from tempo.models.intent_fit import IntentFit, Reading
+from tempo.models.intent_fit import LARGEST_RHAT, THIN, WARM_UP, IntentFit, Reading, worst_rhat
 from tempo.models.lethality_reading import UNKNOWN, read_groups, read_tolls
 from tempo.models.posterior import CHAINS
 from tempo.models.provenance import Provenance
@@ -29,10 +29,8 @@ __all__ = ["Intent", "IntentPrior"]
 type Floats = NDArray[np.float64]
 type Span = tuple[float, float]
 
-WARM_UP, THIN = 500, 4
 #: Particles of the evidence: so many attack-steps in all, within limits.
 STEPS, FEWEST, MOST = 400_000, 500, 4_000
-LARGEST_RHAT = 1.01
 RUNS = 4
 
 
@@ -76,6 +74,35 @@ class IntentPrior:
             )
         if not (math.isfinite(self.concentration) and self.concentration > 0):
             raise OptionError(f"concentration is {self.concentration!r}; expected above 0.")
+
+    def beta(self, outcomes: tuple[str, ...]) -> tuple[Floats, Floats, Floats]:
+        """Give the prior as Beta distributions.
+
+        Parameters
+        ----------
+        outcomes : tuple of str
+            Columns of tolls that are looked at.
+
+        Returns
+        -------
+        share : ndarray, shape (2,)
+            Of the share of lethal intent.
+        salvo : ndarray, shape (2, 2)
+            Of the chance that a salvo ends with each round, by class.
+        outcome : ndarray, shape (2, outcomes, 2)
+            Of each outcome, by class.
+
+        Examples
+        --------
+        >>> IntentPrior().beta(("killed",))[2].shape
+        (2, 1, 2)
+        """
+        share = np.array(beta_within(*self.share))
+        salvo = np.array([beta_within(1 / high, 1 / low) for low, high in self.salvo])
+        outcome = np.array(
+            [[beta_within(*self.outcomes[name][k]) for name in outcomes] for k in (0, 1)]
+        ).reshape(2, len(outcomes), 2)
+        return share, salvo, outcome
 
 
 @dataclass(frozen=True)
@@ -182,11 +209,7 @@ class Intent:
         reading = self._read(incidents)
         shape = (reading.low, reading.high, reading.categories, reading.levels, reading.outcomes)
         prior = self.prior
-        share = np.array(beta_within(*prior.share))
-        salvo = np.array([beta_within(1 / high, 1 / low) for low, high in prior.salvo])
-        outcome = np.array(
-            [[beta_within(*prior.outcomes[name][k]) for name in self.outcomes] for k in (0, 1)]
-        ).reshape(2, len(self.outcomes), 2)
+        share, salvo, outcome = prior.beta(self.outcomes)
         streams = spawn(randomness.generator, CHAINS + 2 * RUNS)
         found = [
             kernels.gibbs(
@@ -219,7 +242,8 @@ class Intent:
             )
             for stream in streams[CHAINS + RUNS :]
         ]
-        rhat = _rhat(chains)
+        flat = (*chains[0].shape, -1)
+        rhat = worst_rhat(np.concatenate([chains[k].reshape(flat) for k in (0, 1, 3)], axis=-1))
         notes = [
             "The classes mean what their priors say; nobody observes intent.",
             *_notes(self, reading, rhat),
@@ -287,17 +311,6 @@ class Intent:
             ids=table["id"].to_numpy() if "id" in table else np.arange(n),
             dates=table["date_start"].to_numpy(),
         )
-
-
-def _rhat(chains: list[Floats]) -> float:
-    """Give the worst r-hat over share, salvos and outcomes."""
-    from arviz_stats.base import array_stats
-
-    share, stop, _, happens = chains[:4]
-    both = np.concatenate([share[..., None], stop, happens.reshape(*share.shape, -1)], axis=-1)
-    return float(
-        max(array_stats.rhat(np.moveaxis(special.logit(both), -1, 0), chain_axis=1, draw_axis=2))
-    )
 
 
 def _notes(model: Intent, reading: Reading, rhat: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,21 +16,21 @@ from scipy import special
 
 from tempo.data.rounding import counted, interval, number, percent
 from tempo.data.window import DateLike, as_date
-from tempo.errors import OptionError
+from tempo.errors import ConvergenceWarning, OptionError
 from tempo.models.chance import Chance
 from tempo.models.checks import check_table, row
-from tempo.models.intent_kernels import classify
+from tempo.models.intent_kernels import classify, gibbs_apart
 from tempo.models.intervals import interval_levels
 from tempo.models.lethality_words import words_for
 from tempo.models.provenance import Provenance
-from tempo.randomness import RNGLike, resolve
+from tempo.randomness import RNGLike, resolve, spawn
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from tempo.models.intent import Intent
 
-__all__ = ["IntentFit", "Reading"]
+__all__ = ["IntentFit", "Reading", "worst_rhat"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -37,6 +38,8 @@ type Ints = NDArray[np.int64]
 CLASSES = ("harassment", "lethal intent")
 REPLICATES = 1_000
 MOST_CELLS = 5_000_000  # draws times attacks to hold at a time
+WARM_UP, THIN = 500, 4
+LARGEST_RHAT = 1.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,26 +192,34 @@ class IntentFit:
     def compare(self, date: DateLike, *, prob: float = 0.9, rng: RNGLike = 0) -> pd.DataFrame:
         """Compare the share of lethal intent before a date with that from it on.
 
+        Each side has a share of its own, with the prior of the model; what distinguishes the classes is common to
+        both. The attacks are classified anew under these two shares, by as many draws as the fit has.
+
         Parameters
         ----------
         date : date-like
-            Where the attacks are divided.
+            Where the attacks are divided, by the first day on which each may have come.
         prob : float, default 0.9
             Content of the interval.
         rng : int or Generator, default 0
-            Draws classes.
+            Draws classes and shares.
 
         Returns
         -------
         pandas.DataFrame
             Rows ``before`` and ``from``: ``attacks``, ``share, low, high``. ``attrs["higher"]`` is the probability
-            that the later share is the higher one, beforehand one half. A different share is no proof of a decision.
-            Attacks are classified as if the share never changed, so that a difference is understated.
+            that the later share is the higher one, beforehand one half; ``attrs["rhat"]`` the agreement of the chains.
+            A different share is no proof of a decision.
 
         Raises
         ------
         OptionError
             If no attack lies on one side.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The chains disagree.
         """
         edges = interval_levels(prob)
         day = as_date(date, "date")
@@ -217,13 +228,29 @@ class IntentFit:
             raise OptionError(
                 f"all attacks lie on one side of {day:%Y-%m-%d}; choose a day between the first and the last."
             )
-        source = resolve(rng).generator
-        classified, _ = self._classified(MOST_CELLS)
-        drawn = source.random(classified.shape) < classified
-        shares = {}
-        for name, rows in (("before", ~later), ("from", later)):
-            lethal = drawn[:, rows].sum(axis=1)
-            shares[name] = source.beta(0.5 + lethal, 0.5 + rows.sum() - lethal)
+        model, (chains, draws) = self.model, self._share.shape
+        side = later.astype(np.int64)
+        drawn = np.stack(
+            [
+                gibbs_apart(
+                    *self._reading.arrays,
+                    *model.prior.beta(model.outcomes),
+                    model.prior.concentration,
+                    WARM_UP,
+                    draws,
+                    THIN,
+                    side,
+                    2,
+                    stream,
+                )[0]
+                for stream in spawn(resolve(rng).generator, chains)
+            ]
+        )
+        rhat = worst_rhat(drawn)
+        if not rhat <= LARGEST_RHAT:
+            text = f"the chains disagree (r-hat {rhat:.3f}, limit {LARGEST_RHAT}): fit with more draws (draws=)."
+            warnings.warn(ConvergenceWarning(text), stacklevel=2)
+        shares = {"before": drawn[..., 0].ravel(), "from": drawn[..., 1].ravel()}
         table = pd.DataFrame.from_dict(
             {
                 name: [int(rows.sum()), shares[name].mean(), *np.quantile(shares[name], edges)]
@@ -236,6 +263,7 @@ class IntentFit:
             "prob": prob,
             "date": day,
             "higher": float((shares["from"] > shares["before"]).mean()),
+            "rhat": rhat,
         }
         return table
 
@@ -437,6 +465,30 @@ class IntentFit:
             f"IntentFit: share of lethal intent {self.share()}; {counted(len(self.attacks), 'attacks')}; two classes "
             f"needed with probability {percent(self.two_classes)}"
         )
+
+
+def worst_rhat(chances: Floats) -> float:
+    """Give the worst r-hat of some chances, on the scale of log odds.
+
+    Parameters
+    ----------
+    chances : ndarray, shape (chains, draws, k)
+        Draws.
+
+    Returns
+    -------
+    float
+        At most 1.01 is good.
+
+    Examples
+    --------
+    >>> bool(worst_rhat(np.random.default_rng(1).uniform(size=(4, 500, 2))) < 1.01)
+    True
+    """
+    from arviz_stats.base import array_stats
+
+    odds = np.moveaxis(special.logit(chances), -1, 0)
+    return float(max(array_stats.rhat(odds, chain_axis=1, draw_axis=2)))
 
 
 def _salvo(low: int, high: int) -> str:

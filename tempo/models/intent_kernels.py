@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["classify", "gibbs", "log_evidence"]
+__all__ = ["classify", "gibbs", "gibbs_apart", "log_evidence"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -105,6 +105,123 @@ def _starts(levels: Ints) -> Ints:
 
 
 @njit(cache=True)
+def gibbs_apart(
+    low: Ints,
+    high: Ints,
+    categories: Ints,
+    levels: Ints,
+    outcomes: Ints,
+    share_prior: Floats,
+    salvo_prior: Floats,
+    outcome_prior: Floats,
+    concentration: float,
+    warm_up: int,
+    draws: int,
+    thin: int,
+    side: Ints,
+    sides: int,
+    generator: np.random.Generator,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Sample classes and parameters in turn, where each of some groups of attacks has a share of its own.
+
+    What distinguishes the classes is common to all groups.
+
+    Parameters
+    ----------
+    low, high : ndarray of int, shape (n,)
+        Salvo of each attack as an interval; low 0: unknown, high 0: no upper end.
+    categories : ndarray of int, shape (n, c)
+        Level of each category, -1 unknown.
+    levels : ndarray of int, shape (c,)
+        Number of levels of each.
+    outcomes : ndarray of int, shape (n, o)
+        1 happened, 0 did not, -1 unknown.
+    share_prior : ndarray, shape (2,)
+        Beta prior of the share of class 1.
+    salvo_prior : ndarray, shape (2, 2)
+        Beta prior of the chance that a salvo ends with each round, for each class.
+    outcome_prior : ndarray, shape (2, o, 2)
+        Beta prior of each outcome in each class.
+    concentration : float
+        Dirichlet prior of each level of a category.
+    warm_up, draws, thin : int
+        Sweeps that are thrown away; draws that are kept, and sweeps for each.
+    side : ndarray of int, shape (n,)
+        Group of each attack.
+    sides : int
+        Number of groups.
+    generator : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    share : ndarray, shape (draws, sides)
+    stop : ndarray, shape (draws, 2)
+    mix : ndarray, shape (draws, 2, sum of levels)
+    happens : ndarray, shape (draws, 2, o)
+        Share of class 1, stopping chances, shares of the levels, and chances of the outcomes.
+    """
+    n, n_categories, n_outcomes = len(low), len(levels), outcomes.shape[1]
+    width = int(levels.sum())
+    starts = _starts(levels)
+    kept_share, kept_stop = np.empty((draws, sides)), np.empty((draws, 2))
+    kept_mix, kept_happens = np.empty((draws, 2, width)), np.empty((draws, 2, n_outcomes))
+    share = np.empty(sides)
+    for j in range(sides):
+        share[j] = _chance(share_prior[0], share_prior[1], generator)
+    stop = np.empty(2)
+    mix = np.empty((2, width))
+    happens = np.empty((2, n_outcomes))
+    for k in range(2):
+        stop[k] = _chance(salvo_prior[k, 0], salvo_prior[k, 1], generator)
+        for c in range(n_categories):
+            part = mix[k, starts[c] : starts[c] + levels[c]]
+            _shares(np.full(levels[c], concentration), generator, part)
+        for o in range(n_outcomes):
+            happens[k, o] = _chance(outcome_prior[k, o, 0], outcome_prior[k, o, 1], generator)
+    for sweep in range(warm_up + draws * thin):
+        members = np.zeros((sides, 2))
+        salvos, rounds = np.zeros(2), np.zeros(2)
+        seen = np.full((2, width), concentration)
+        tally = outcome_prior.copy()
+        for i in range(n):
+            _, second = _log_classes(
+                i, low, high, categories, starts, outcomes, share[side[i]], stop, mix, happens
+            )
+            k = 1 if generator.random() < second else 0
+            members[side[i], k] += 1
+            if low[i] > 0:
+                salvos[k] += 1
+                rounds[k] += _draw_salvo(low[i], high[i], stop[k], generator.random()) - 1
+            for c in range(n_categories):
+                if categories[i, c] >= 0:
+                    seen[k, starts[c] + categories[i, c]] += 1
+            for o in range(n_outcomes):
+                if outcomes[i, o] >= 0:
+                    tally[k, o, 1 - outcomes[i, o]] += 1
+        for j in range(sides):
+            share[j] = _chance(
+                share_prior[0] + members[j, 1], share_prior[1] + members[j, 0], generator
+            )
+        for k in range(2):
+            stop[k] = _chance(
+                salvo_prior[k, 0] + salvos[k], salvo_prior[k, 1] + rounds[k], generator
+            )
+            for c in range(n_categories):
+                cells = slice(starts[c], starts[c] + levels[c])
+                _shares(seen[k, cells], generator, mix[k, cells])
+            for o in range(n_outcomes):
+                happens[k, o] = _chance(tally[k, o, 0], tally[k, o, 1], generator)
+        at = (sweep - warm_up) // thin
+        if sweep >= warm_up and (sweep - warm_up) % thin == thin - 1:
+            kept_share[at] = share
+            kept_stop[at] = stop
+            kept_mix[at] = mix
+            kept_happens[at] = happens
+    return kept_share, kept_stop, kept_mix, kept_happens
+
+
+@njit(cache=True)
 def gibbs(
     low: Ints,
     high: Ints,
@@ -153,59 +270,25 @@ def gibbs(
     happens : ndarray, shape (draws, 2, o)
         Share of class 1, stopping chances, shares of the levels, and chances of the outcomes.
     """
-    n, n_categories, n_outcomes = len(low), len(levels), outcomes.shape[1]
-    width = int(levels.sum())
-    starts = _starts(levels)
-    kept_share, kept_stop = np.empty(draws), np.empty((draws, 2))
-    kept_mix, kept_happens = np.empty((draws, 2, width)), np.empty((draws, 2, n_outcomes))
-    share = _chance(share_prior[0], share_prior[1], generator)
-    stop = np.empty(2)
-    mix = np.empty((2, width))
-    happens = np.empty((2, n_outcomes))
-    for k in range(2):
-        stop[k] = _chance(salvo_prior[k, 0], salvo_prior[k, 1], generator)
-        for c in range(n_categories):
-            part = mix[k, starts[c] : starts[c] + levels[c]]
-            _shares(np.full(levels[c], concentration), generator, part)
-        for o in range(n_outcomes):
-            happens[k, o] = _chance(outcome_prior[k, o, 0], outcome_prior[k, o, 1], generator)
-    for sweep in range(warm_up + draws * thin):
-        members = np.zeros(2)
-        salvos, rounds = np.zeros(2), np.zeros(2)
-        seen = np.full((2, width), concentration)
-        tally = outcome_prior.copy()
-        for i in range(n):
-            _, second = _log_classes(
-                i, low, high, categories, starts, outcomes, share, stop, mix, happens
-            )
-            k = 1 if generator.random() < second else 0
-            members[k] += 1
-            if low[i] > 0:
-                salvos[k] += 1
-                rounds[k] += _draw_salvo(low[i], high[i], stop[k], generator.random()) - 1
-            for c in range(n_categories):
-                if categories[i, c] >= 0:
-                    seen[k, starts[c] + categories[i, c]] += 1
-            for o in range(n_outcomes):
-                if outcomes[i, o] >= 0:
-                    tally[k, o, 1 - outcomes[i, o]] += 1
-        share = _chance(share_prior[0] + members[1], share_prior[1] + members[0], generator)
-        for k in range(2):
-            stop[k] = _chance(
-                salvo_prior[k, 0] + salvos[k], salvo_prior[k, 1] + rounds[k], generator
-            )
-            for c in range(n_categories):
-                cells = slice(starts[c], starts[c] + levels[c])
-                _shares(seen[k, cells], generator, mix[k, cells])
-            for o in range(n_outcomes):
-                happens[k, o] = _chance(tally[k, o, 0], tally[k, o, 1], generator)
-        at = (sweep - warm_up) // thin
-        if sweep >= warm_up and (sweep - warm_up) % thin == thin - 1:
-            kept_share[at] = share
-            kept_stop[at] = stop
-            kept_mix[at] = mix
-            kept_happens[at] = happens
-    return kept_share, kept_stop, kept_mix, kept_happens
+    side = np.zeros(len(low), dtype=np.int64)
+    share, stop, mix, happens = gibbs_apart(
+        low,
+        high,
+        categories,
+        levels,
+        outcomes,
+        share_prior,
+        salvo_prior,
+        outcome_prior,
+        concentration,
+        warm_up,
+        draws,
+        thin,
+        side,
+        1,
+        generator,
+    )
+    return share[:, 0].copy(), stop, mix, happens
 
 
 @njit(cache=True)

@@ -165,6 +165,99 @@ def test_share_and_classification_are_calibrated_under_the_prior() -> None:
         assert truth[rows].mean() == pytest.approx(chance[rows].mean(), abs=0.06)
 
 
+def test_two_shares_agree_with_enumeration() -> None:
+    """Given the classes each share is Beta; the classes are summed over, all of them."""
+    rng = np.random.default_rng(4)
+    n, share = 9, beta_within(*IntentPrior().share)
+    outcome = np.array([[0, 0], [0, 1], [0, 0], [1, 0], [0, 0], [1, 1], [0, 1], [1, 1], [1, 0]])
+    outcome[rng.random((n, 2)) < 0.1] = -1
+    model = tempo.Intent(size=None, categories=())
+    table = pd.DataFrame({"date_start": pd.date_range("2020-01-01", periods=n)})
+    table[["killed", "wounded"]] = np.where(outcome < 0, np.nan, outcome)
+    with pytest.warns(FewEventsWarning):
+        fit = model.fit(tempo.Incidents(table, ("2020-01-01", "2020-02-01")), rng=1, draws=4_000)
+    later = np.arange(n) >= 5
+    logs, chances, means = [], [], []
+    grid = (np.arange(2_000) + 0.5) / 2_000
+    for classes in itertools.product((False, True), repeat=n):
+        member = np.array(classes)
+        total, sides = 0.0, []
+        for rows in (~later, later):
+            a, b = share[0] + member[rows].sum(), share[1] + (~member[rows]).sum()
+            total += betaln(a, b) - betaln(*share)
+            sides.append(stats.beta(a, b))
+        for k, name in itertools.product((0, 1), ("killed", "wounded")):
+            a, b = beta_within(*IntentPrior().outcomes[name][k])
+            seen = outcome[member == bool(k), ("killed", "wounded").index(name)]
+            total += betaln(a + (seen == 1).sum(), b + (seen == 0).sum()) - betaln(a, b)
+        logs.append(total)
+        means.append([side.mean() for side in sides])
+        chances.append((sides[0].cdf(grid) * sides[1].pdf(grid)).mean())
+    weight = np.exp(np.array(logs) - logsumexp(logs))
+    found = fit.compare("2020-01-06", rng=3)
+    assert found["attacks"].tolist() == [5, 4]
+    assert found["share"].to_numpy() == pytest.approx(weight @ np.array(means), abs=0.006)
+    assert found.attrs["higher"] == pytest.approx(weight @ np.array(chances), abs=0.01)
+    pd.testing.assert_frame_equal(fit.compare("2020-01-06", rng=3), found)
+
+
+def halves(
+    rng: np.random.Generator, n: int, shares: tuple[float, float]
+) -> tuple[tempo.Incidents, pd.Timestamp]:
+    """Draw attacks whose share of lethal intent changes half-way, the classes being drawn from their prior."""
+    prior, later = IntentPrior(), np.arange(n) >= n // 2
+    lethal = rng.random(n) < np.where(later, shares[1], shares[0])
+    stop = [rng.beta(*beta_within(1 / high, 1 / low)) for low, high in prior.salvo]
+    columns = {"munitions": rng.geometric(np.where(lethal, stop[1], stop[0])).astype(float)}
+    for name, spans in prior.outcomes.items():
+        chance = [rng.beta(*beta_within(*span)) for span in spans]
+        columns[name] = (rng.random(n) < np.where(lethal, chance[1], chance[0])).astype(float)
+    table = pd.DataFrame({"date_start": pd.date_range("2020-01-01", periods=n), **columns})
+    table.loc[rng.random(n) < 0.2, "munitions"] = np.nan
+    return tempo.Incidents(table, ("2020-01-01", "2022-01-01")), table["date_start"][n // 2]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::tempo.errors.ConvergenceWarning")
+def test_the_difference_of_two_shares_is_calibrated_under_the_prior() -> None:
+    """Of each difference that is found, all is true on average: it is not shrunk towards the share of all attacks."""
+    rng = np.random.default_rng(5)
+    share = beta_within(*IntentPrior().share)
+    true, said, chance, inside = [], [], [], []
+    for i in range(80):
+        shares = rng.beta(*share, size=2)
+        incidents, day = halves(rng, 80, (shares[0], shares[1]))
+        fit = tempo.Intent(categories=()).fit(incidents, rng=i, draws=250)
+        table = fit.compare(day, rng=i)
+        true.append(shares[1] - shares[0])
+        said.append(table["share"]["from"] - table["share"]["before"])
+        chance.append(table.attrs["higher"])
+        inside += ((table["low"] <= shares) & (shares <= table["high"])).tolist()
+    line = stats.linregress(said, true)
+    assert line.slope == pytest.approx(1, abs=3 * line.stderr)
+    assert (
+        abs(line.slope - 1) < 0.25
+    )  # 1.4 where attacks are classified as if the share never changed
+    assert np.mean(inside) == pytest.approx(0.9, abs=3 * np.sqrt(0.09 / 160))
+    hits = (np.array(true) > 0) - np.array(chance)
+    assert abs(hits.mean()) < 3 * np.sqrt(np.mean(np.array(chance) * (1 - np.array(chance))) / 80)
+
+
+@pytest.mark.filterwarnings("ignore::tempo.errors.ConvergenceWarning")
+def test_a_large_change_of_the_share_is_not_understated() -> None:
+    rng = np.random.default_rng(6)
+    gaps, inside = [], []
+    for i in range(12):
+        incidents, day = halves(rng, 200, (0.1, 0.6))
+        table = tempo.Intent(categories=()).fit(incidents, rng=i, draws=250).compare(day)
+        gaps.append(table["share"]["from"] - table["share"]["before"])
+        inside += ((table["low"] <= [0.1, 0.6]) & (table["high"] >= [0.1, 0.6])).tolist()
+    assert (
+        np.mean(gaps) > 0.4
+    )  # 0.26 where attacks are classified as if the share never changed; 0.5 is true
+    assert np.mean(inside) >= 0.75
+
+
 @pytest.fixture(scope="module")
 def shipped() -> tempo.models.intent_fit.IntentFit:
     return tempo.Intent().fit(tempo.load_dataset("iraq-coalition").before("2020-03-12"), rng=7)
