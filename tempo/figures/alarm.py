@@ -15,6 +15,7 @@ from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.bars import bars_of, draw_bars
 from tempo.figures.dates import date_axis, day, days, mark_gaps, one_day, until, unwatched
+from tempo.figures.expected import expect, expect_columns
 from tempo.figures.labels import at_right, counting_rule, noun
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def plot_alarm(
     matplotlib.axes.Axes
         The chart; the probability is drawn in its ``child_axes``.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -60,6 +66,8 @@ def plot_alarm(
     >>> ax = plot_alarm(counts, rule.watch(counts), rule)
     >>> plt.close(ax.figure)
     """
+    expect(alarm, "alarm", "tempo.Alarm(...)", "usual_rate", "threshold")
+    expect_columns(watched, "watched", "alarm.watch(counts)", "probability", "alarm", "since")
     counts = as_counts(counts)
     bars = bars_of(counts)
     usual = alarm.usual_rate * bars.days / float(np.median(counts.bin_days))

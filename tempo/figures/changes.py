@@ -14,6 +14,7 @@ from tempo.data.rounding import interval, number, percent
 from tempo.errors import OptionError
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, one_day, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def plot_n_changes(shifts: ChangepointsFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart. At most 24 numbers are drawn, those about the most probable; the caption says what the others have.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -55,6 +61,7 @@ def plot_n_changes(shifts: ChangepointsFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_n_changes(tempo.Changepoints().fit(pd.Series([1, 0, 2] * 10 + [6, 4, 7] * 10, index=weeks)))
     >>> plt.close(ax.figure)
     """
+    expect(shifts, "shifts", "tempo.Changepoints().fit(counts)", "n_changes", "rate")
     counts, chance = shifts.counts, shifts.n_changes.to_numpy(dtype=float)
     first, last = _window(chance)
     shown = chance[first : last + 1]
@@ -149,11 +156,14 @@ def plot_deadliness(shifts: EventChangepointsFit, ax: Axes | None = None) -> Axe
     >>> ax = plot_deadliness(tempo.Changepoints(observation="severity").fit(tolls))
     >>> plt.close(ax.figure)
     """
-    if not hasattr(getattr(shifts, "model", None), "observation"):
-        raise OptionError(
-            f"got a {type(shifts).__name__}; expected a fit of tempo.Changepoints(observation='severity'). Draw "
-            "tempo.Lethality with tempo.plot_severity."
-        )
+    source = "tempo.Changepoints(observation='severity').fit(past)"
+    expect(
+        shifts,
+        "shifts",
+        f"{source} (tempo.plot_severity draws tempo.Lethality)",
+        "segments",
+        "rate",
+    )
     if shifts.model.observation != "severity":
         raise OptionError(
             f"these shifts are of observation={shifts.model.observation!r}; expected a fit of "

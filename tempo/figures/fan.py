@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, mark_cutoff, one_day, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def plot_forecast(outlook: Outlook, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -50,6 +56,7 @@ def plot_forecast(outlook: Outlook, ax: Axes | None = None) -> Axes:
     >>> ax = plot_forecast(tempo.forecast(fit, horizon="30D", draws=500, rng=1))
     >>> plt.close(ax.figure)
     """
+    expect(outlook, "outlook", "tempo.forecast(fit)", "quantiles", "bin_days")
     top = float(outlook.quantiles(BANDS[0][0])["cumulative_high"].iloc[-1])
     with style.context():
         ax = style.canvas(

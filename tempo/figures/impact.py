@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from tempo.data.rounding import counted, interval, number, percent
-from tempo.errors import OptionError
 from tempo.figures import style
 from tempo.figures.dates import day, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, noun, plain, shortened, width_mm
 
 if TYPE_CHECKING:
@@ -77,11 +77,8 @@ def plot_impact(impact: LostDays | OperationsOutlook, ax: Axes | None = None) ->
     >>> ax = plot_impact(tempo.impact(outlook, tempo.StandDown("5-20 %", "3-10 days"), rng=1))
     >>> plt.close(ax.figure)
     """
-    if not hasattr(impact, "absorbable_per_day"):
-        raise OptionError(
-            f"got a {type(impact).__name__}; expected the days lost to stand-downs, or operations under scenarios: "
-            "tempo.impact(weights, tempo.StandDown(...)) or tempo.impact(weights, dose_response_fit)."
-        )
+    source = "tempo.impact(weights, tempo.StandDown(...)), or with a dose-response fit"
+    expect(impact, "impact", source, "absorbable_per_day")
     from tempo.forecasting.impact_operations import OperationsOutlook
 
     reading = (

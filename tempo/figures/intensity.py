@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, mark_gaps, one_day, until, unwatched
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -48,6 +54,7 @@ def plot_intensity(hawkes_fit: HawkesFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_intensity(tempo.Hawkes().fit(counts, method="mle"))
     >>> plt.close(ax.figure)
     """
+    expect(hawkes_fit, "hawkes_fit", "tempo.Hawkes().fit(past)", "intensity", "counts")
     table = hawkes_fit.intensity()
     counts = hawkes_fit.counts
     prob = float(table.attrs["prob"])

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from tempo.data.rounding import percent
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, noun, plain
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def plot_intent(intent_fit: IntentFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -50,6 +56,7 @@ def plot_intent(intent_fit: IntentFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_intent(tempo.Intent(outcomes=("killed",)).fit(attacks, rng=1))
     >>> plt.close(ax.figure)
     """
+    expect(intent_fit, "intent_fit", "tempo.Intent().fit(incidents)", "two_classes", "attacks")
     table = intent_fit.attacks
     dates = pd.DatetimeIndex(table["date_start"])
     chance = table["probability"].to_numpy(dtype=float)

@@ -14,6 +14,7 @@ from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.bars import bars_of, draw_bars
 from tempo.figures.dates import date_axis, days, mark_gaps, one_day, until, unwatched
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def plot_regimes(regimes_fit: RegimesFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart; the bands are its ``child_axes``.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -57,6 +63,7 @@ def plot_regimes(regimes_fit: RegimesFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_regimes(tempo.Regimes(n_regimes=2).fit(counts))
     >>> plt.close(ax.figure)
     """
+    expect(regimes_fit, "regimes_fit", "tempo.Regimes().fit(counts)", "filtered", "rates_per_day")
     counts = regimes_fit.counts
     bars = bars_of(counts)
     rates = regimes_fit.rates_per_day.to_numpy()

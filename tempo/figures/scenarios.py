@@ -15,6 +15,7 @@ from tempo.data.rounding import interval, number, percent
 from tempo.errors import OptionError
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain, shortened, width_mm
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def plot_odds(weights: Weights, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -55,6 +61,7 @@ def plot_odds(weights: Weights, ax: Axes | None = None) -> Axes:
     >>> ax = plot_odds(tempo.weigh(daily, [slow, fast], rng=1))
     >>> plt.close(ax.figure)
     """
+    expect(weights, "weights", "tempo.weigh(past, scenarios)", "history", "prior")
     history = weights.history()
     counts = weights.counts
     with style.context():
@@ -129,6 +136,11 @@ def plot_indicators(weights: Weights, ax: Axes | None = None, *, horizon: str = 
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -139,6 +151,7 @@ def plot_indicators(weights: Weights, ax: Axes | None = None, *, horizon: str = 
     >>> ax = plot_indicators(tempo.weigh(daily, [slow, fast], rng=1), horizon="30D")
     >>> plt.close(ax.figure)
     """
+    expect(weights, "weights", "tempo.weigh(past, scenarios)", "indicators", "prior")
     table = weights.indicators(horizon)
     chance = table[("chance", "any")].to_numpy(dtype=float)
     # Numbers that hardly can be are cut off: there the odds rest on tails alone.
@@ -266,6 +279,10 @@ class _Row:
 
 def _rows(scenarios: Weights | Mapping[str, Outlook], horizon: str) -> list[_Row]:
     if isinstance(scenarios, Mapping):
+        for name, outlook in scenarios.items():
+            expect(
+                outlook, f"the forecast {name!r}", "tempo.forecast(fit)", "quantiles", "bin_days"
+            )
         rows = [
             _Row(plain(name), "", _colour(i), outlook)
             for i, (name, outlook) in enumerate(scenarios.items())
@@ -281,6 +298,8 @@ def _rows(scenarios: Weights | Mapping[str, Outlook], horizon: str) -> list[_Row
                 f"the forecasts cover different times: {found}. Forecast all from the same data over the same horizon."
             )
         return rows
+    source = "tempo.weigh(past, scenarios), or a mapping of names to what tempo.forecast(fit)"
+    expect(scenarios, "scenarios", source, "outlooks", "prior")
     rows = [
         _Row(plain(name), percent(float(scenarios.probabilities[name])), _colour(i), outlook)
         for i, (name, outlook) in enumerate(scenarios.outlooks(horizon).items())

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.dates import until
+from tempo.figures.expected import expect
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 from tempo.models.chance import limits
 
@@ -41,6 +42,11 @@ def plot_severity(lethality_fit: LethalityFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -50,6 +56,7 @@ def plot_severity(lethality_fit: LethalityFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_severity(fit)
     >>> plt.close(ax.figure)
     """
+    expect(lethality_fit, "lethality_fit", "tempo.Lethality().fit(past)", "exceedance", "tolls")
     table = lethality_fit.exceedance()
     said = lethality_fit.words
     prob = float(table.attrs["prob"])

@@ -14,6 +14,7 @@ from tempo.figures import style
 from tempo.figures.bars import bars_of
 from tempo.figures.changes import summed
 from tempo.figures.dates import date_axis, mark_gaps, until, unwatched
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, plain, shortened
 from tempo.figures.rows import Row, draw_rows, probability_axis
 
@@ -48,6 +49,11 @@ def plot_shared_changes(shared: SharedChanges, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The frame; accounts and dates are its ``child_axes``.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -58,6 +64,7 @@ def plot_shared_changes(shared: SharedChanges, ax: Axes | None = None) -> Axes:
     >>> ax = plot_shared_changes(tempo.shared_changes(rockets, mines))
     >>> plt.close(ax.figure)
     """
+    expect(shared, "shared", "tempo.shared_changes(first, second)", "shared", "change_probability")
     rows = _rows(shared)
     counts = shared.counts[0]
     bars = bars_of(counts)

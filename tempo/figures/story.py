@@ -13,6 +13,7 @@ from tempo.data.rounding import interval, number
 from tempo.data.window import DAY
 from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, one_day
+from tempo.figures.expected import expect
 from tempo.figures.labels import plain, width_mm
 from tempo.forecasting.spans import MOST_DAYS, days_of
 
@@ -59,6 +60,11 @@ def plot_story(
     matplotlib.axes.Axes
         The chart; its ``child_axes`` are the two panels.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -66,6 +72,13 @@ def plot_story(
     >>> ax = plot_story(tempo.Scenario.every("2-3 months", name="sporadic"))
     >>> plt.close(ax.figure)
     """
+    expect(
+        scenario,
+        "scenario",
+        "tempo.Scenario.every(...) or another of its builders",
+        "phases",
+        "preview",
+    )
     ahead = days_of(horizon)
     told = scenario.preview(horizon, rng=rng)
     since = scenario.since if scenario.since is not None else told.days[0]

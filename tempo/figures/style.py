@@ -178,8 +178,18 @@ def canvas(
     -------
     matplotlib.axes.Axes
         Styled, captioned, and otherwise empty if they were.
+
+    Raises
+    ------
+    OptionError
+        If ``ax`` is something else.
     """
     text = " ".join(f"{part.rstrip('.')}." for part in caption if part)
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError(
+            f"ax is a {type(ax).__name__}; expected one matplotlib Axes, such as plt.subplots()[1], or None for a new "
+            "figure."
+        )
     if ax is not None:
         width_mm = axes_size_mm(ax)[0] + caption_from_mm
         lines = wrapped(text, width_mm, SMALL_PT)

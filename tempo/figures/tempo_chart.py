@@ -26,6 +26,7 @@ from tempo.figures.dates import (
     until,
     unwatched,
 )
+from tempo.figures.expected import expect
 from tempo.figures.fan import draw_fan
 from tempo.figures.labels import at_right, counting_rule, noun, plain
 
@@ -81,6 +82,10 @@ def plot_tempo(
     >>> ax = plot_tempo(weekly)
     >>> plt.close(ax.figure)
     """
+    if shifts is not None:
+        expect(shifts, "shifts", "tempo.Changepoints().fit(counts)", "rate", "change_probability")
+    if outlook is not None:
+        expect(outlook, "outlook", "tempo.forecast(fit)", "quantiles", "bin_days")
     counts = as_counts(counts)
     observed = "" if shifts is None else shifts.model.observation
     if observed == "severity":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tempo.data.rounding import number
 from tempo.figures import style
 from tempo.figures.dates import date_axis, days, mark_gaps, until
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, plain, shortened, width_mm
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def plot_timeline(incidents: Incidents, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -86,6 +92,13 @@ def plot_timeline(incidents: Incidents, ax: Axes | None = None) -> Axes:
     >>> ax = plot_timeline(tempo.read_incidents(table, window=("2020-01-01", "2020-02-01")))
     >>> plt.close(ax.figure)
     """
+    expect(
+        incidents,
+        "incidents",
+        "tempo.Incidents(table, window) or tempo.read_incidents(file)",
+        "table",
+        "window",
+    )
     with style.context():
         window = incidents.window
         lanes = _lanes(incidents.table)

@@ -11,6 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from tempo.data.rounding import interval, number, percent
 from tempo.figures import style
 from tempo.figures.dates import until
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, noun, plain, shortened, width_mm
 from tempo.models.hawkes_kinds_reading import CANNOT_TELL
 
@@ -43,6 +44,11 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -55,6 +61,7 @@ def plot_triggering(fit: HawkesKindsFit, ax: Axes | None = None) -> Axes:
     >>> ax = plot_triggering(model.fit(counts, method="mle", rng=1))
     >>> plt.close(ax.figure)
     """
+    expect(fit, "fit", "tempo.HawkesKinds().fit(past)", "triggers", "kinds")
     table = fit.triggers()
     kinds, counts = fit.kinds, fit.counts
     k = len(kinds)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from tempo.data.rounding import number, percent
 from tempo.figures import style
 from tempo.figures.dates import until
+from tempo.figures.expected import expect
 from tempo.figures.labels import counting_rule, noun
 from tempo.figures.rows import Row, draw_rows, probability_axis
 
@@ -52,6 +53,11 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The chart.
 
+    Raises
+    ------
+    OptionError
+        If it is given something else.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -60,6 +66,7 @@ def plot_verdict(verdict: Verdict, ax: Axes | None = None) -> Axes:
     >>> ax = plot_verdict(tempo.explain(daily, rng=1))
     >>> plt.close(ax.figure)
     """
+    expect(verdict, "verdict", "tempo.explain(past)", "probabilities", "contagion", "decided")
     best = float(verdict.probabilities.max())
     rows = [
         Row(_NAMES[str(name)], float(p), _COLOURS[str(name)], float(y), "account", float(p) == best)
