@@ -26,6 +26,8 @@ __all__ = ["REPORTED_LATE", "Incidents", "concat"]
 #: How a note says that a cut took away what was not yet known; a briefing repeats such a note on its first page.
 REPORTED_LATE = "reported only after the cut-off and left out"
 
+_MOST_IMPUTATIONS = 10_000
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Incidents:
@@ -638,8 +640,12 @@ def _days(times: pd.DatetimeIndex) -> Days:
 
 
 def _check_imputations(imputations: int) -> None:
-    if imputations < 1:
-        raise OptionError(f"imputations is {imputations}; expected at least 1.")
+    whole = isinstance(imputations, int | np.integer) and not isinstance(imputations, bool)
+    if not whole or not 1 <= imputations <= _MOST_IMPUTATIONS:
+        raise OptionError(
+            f"imputations is {imputations!r}; expected a whole number, at least 1 and at most "
+            f"{_MOST_IMPUTATIONS:,}; 20 will do, because they are averaged over."
+        )
 
 
 def _watched_days(window: Window) -> tuple[tuple[int, int], Days]:

@@ -86,7 +86,8 @@ class ReportingDelay:
         >>> ReportingDelay.within(2, 14).reported_share([0, 5, 30]).round(2).tolist()
         [[0.0, 0.58, 1.0]]
         """
-        if not (0 <= low_days < high_days < _LONGEST and 0 < prob < 1):
+        numbers = all(isinstance(x, int | float | np.number) for x in (low_days, high_days, prob))
+        if not (numbers and 0 <= low_days < high_days < _LONGEST and 0 < prob < 1):
             raise OptionError(
                 f"the delay is {low_days!r} to {high_days!r} days with probability {prob!r}; expected two numbers of "
                 f"days from 0 up and below {_LONGEST:,}, the lower one first."
@@ -202,8 +203,8 @@ def reporting_delay(
     >>> reporting_delay(past).share.round(2)[[0, 1, 2, 8, 9]].tolist()
     [0.34, 0.34, 0.67, 0.67, 1.0]
     """
-    if draws < 1:
-        raise OptionError(f"draws is {draws}; expected at least 1.")
+    if not isinstance(draws, int | np.integer) or draws < 1:
+        raise OptionError(f"draws is {draws!r}; expected a whole number, at least 1.")
     if not isinstance(incidents, Incidents):
         raise DataError(
             f"got {type(incidents).__name__}; a reporting delay is learned from tempo.Incidents with reported_at."

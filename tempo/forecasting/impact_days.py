@@ -15,7 +15,7 @@ from tempo.data.rounding import counted, interval, number, percent, plural, with
 from tempo.errors import OptionError
 from tempo.forecasting.impact_assignment import still_to_come
 from tempo.forecasting.impact_standdown import StandDownFit
-from tempo.forecasting.spans import is_number
+from tempo.forecasting.spans import check_whole
 from tempo.models.intervals import central_levels
 
 __all__ = ["LostDays", "changes_of", "lost_days"]
@@ -126,8 +126,7 @@ class LostDays:
         OptionError
             If it is not a whole number from 0 up.
         """
-        if not is_number(lost_days) or lost_days < 0 or lost_days != int(lost_days):
-            raise OptionError(f"lost_days is {lost_days!r}; expected a whole number from 0 up.")
+        check_whole(lost_days, "lost_days")
         return pd.Series(
             {name: float(np.mean(self.days(name) > lost_days)) for name in self.lost},
             name="probability",

@@ -15,7 +15,7 @@ from scipy import special, stats
 from tempo.data.rounding import interval, number
 from tempo.errors import ScenarioError
 from tempo.forecasting.laws import require_interval
-from tempo.forecasting.spans import count_interval
+from tempo.forecasting.spans import count_interval, is_number
 
 __all__ = ["Killed", "ToldTolls"]
 
@@ -92,10 +92,10 @@ class Killed:
         ScenarioError
             If they cannot be read, or are no interval from 1 up.
         """
-        low, high = count_interval(ends) if isinstance(ends, str) else ends
-        low, high = require_interval((low, high), "the number killed", above=0.5, example="(1, 6)")
-        said = f"{interval(low, high, digits=12)} in a lethal attack ({number(100 * prob, 3)} % interval)"
-        return cls("interval", (low, high), prob, (), said)
+        said = count_interval(ends) if isinstance(ends, str) else ends
+        low, high = require_interval(said, "the number killed", above=0.5, example="(1, 6)")
+        words = f"{interval(low, high, digits=12)} in a lethal attack ({number(100 * prob, 3)} % interval)"
+        return cls("interval", (low, high), prob, (), words)
 
     @classmethod
     def power(cls, exponent: float) -> Self:
@@ -117,7 +117,7 @@ class Killed:
         ScenarioError
             If the exponent is not above 1.
         """
-        if not 1 < exponent < math.inf:
+        if not is_number(exponent) or not 1 < exponent < math.inf:
             raise ScenarioError(
                 f"the exponent is {exponent!r}; expected a number above 1, such as 2.4."
             )
@@ -143,7 +143,7 @@ class Killed:
         ScenarioError
             If the mean is not above 1.
         """
-        if not 1 < mean < math.inf:
+        if not is_number(mean) or not 1 < mean < math.inf:
             raise ScenarioError(f"the mean is {mean!r}; expected a number above 1, such as 2.5.")
         said = f"{number(mean, 3)} on average in a lethal attack (geometric)"
         return cls("geometric", (float(mean),), words=said)
@@ -161,7 +161,16 @@ class Killed:
         -------
         Killed
             Its posterior predictive tail, tabulated up to 100,000 and a power law beyond.
+
+        Raises
+        ------
+        ScenarioError
+            If it is no such fit.
         """
+        if not hasattr(fit, "exceedance"):
+            raise ScenarioError(
+                f"fit is a {type(fit).__name__}; expected what tempo.Lethality().fit(past) gave."
+            )
         tail = fit.exceedance(_GRID)["probability"].to_numpy(dtype=float)
         tail = np.minimum.accumulate(np.maximum(tail / tail[0], 1e-300))
         said = f"as fitted to {fit.label}"

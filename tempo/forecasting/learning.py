@@ -53,9 +53,11 @@ def learned_rate(
     >>> learned_rate([as_counts(pd.Series(1, index=days))], pd.Timestamp("2020-01-11")).shape
     10.5
     """
-    first = pd.Timestamp.min if base_days is None else until - base_days * DAY
+    longest = np.inf if base_days is None else base_days
     earlier = [
-        one.select(np.asarray((one.bin_ends <= until) & (one.bin_starts >= first)))
+        one.select(
+            np.asarray((one.bin_ends <= until) & ((until - one.bin_starts) / DAY <= longest))
+        )
         for one in series
     ]
     days = float(earlier[0].exposure.sum()) if len(earlier[0]) else 0.0

@@ -16,7 +16,7 @@ from tempo.data.counts import Counts
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.data.window import DAY
 from tempo.errors import OptionError
-from tempo.forecasting.spans import MOST_DAYS, check_draws, days_of
+from tempo.forecasting.spans import MOST_DAYS, check_draws, check_whole, days_of
 from tempo.models.intervals import central_levels
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
@@ -208,8 +208,7 @@ class Outlook:
         OptionError
             If ``within`` passes the horizon, or cuts a bin in two.
         """
-        if at_least < 0 or at_least != int(at_least):
-            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 0 up.")
+        check_whole(at_least, "at_least")
         return float(np.mean(self.totals(within) >= at_least))
 
     def probability_deaths(
@@ -240,8 +239,7 @@ class Outlook:
         OptionError
             If the forecast was made without lethality, or ``within`` cannot be used.
         """
-        if at_least < 0 or at_least != int(at_least):
-            raise OptionError(f"at_least is {at_least!r}; expected a whole number from 0 up.")
+        check_whole(at_least, "at_least")
         bins = self._bins_within(within)
         if in_one_attack:
             reached = self._tolls(self.deadliest)[:, :bins].max(axis=1) >= at_least
@@ -337,8 +335,7 @@ class Outlook:
         TimeToNext
             Waiting times count to the end of the bin that holds the attack: an attack on the first day is 1 day.
         """
-        if deaths < 0 or deaths != int(deaths):
-            raise OptionError(f"deaths is {deaths!r}; expected a whole number from 0 up.")
+        check_whole(deaths, "deaths")
         happened = self._tolls(self.deadliest) >= deaths if deaths else self.counts.to_numpy() > 0
         some = happened.any(axis=1)
         waits = np.where(some, np.cumsum(self.bin_days)[happened.argmax(axis=1)], np.inf)
@@ -468,10 +465,7 @@ class Outlook:
         True
         """
         source = resolve(rng).generator
-        if not hasattr(lethality, "simulate_deaths"):
-            raise OptionError(
-                f"lethality is a {type(lethality).__name__}; expected what tempo.Lethality().fit(incidents) gave."
-            )
+        check_tolls(lethality)
         total, largest = lethality.simulate_deaths(self.counts.to_numpy(), source)
         starts = pd.DatetimeIndex(self.counts["time"].to_numpy())
         notes = (*self.notes, *lethality.provenance.notes)
@@ -496,6 +490,25 @@ class Outlook:
     def _repr_html_(self) -> str:
         table = self.summary()
         return f"<p>{self.__repr__().replace('&', '&amp;').replace('<', '&lt;')}</p>{table.to_html(border=0)}"
+
+
+def check_tolls(lethality: object) -> None:
+    """Refuse what is no fitted lethality.
+
+    Parameters
+    ----------
+    lethality : object
+        What was passed.
+
+    Raises
+    ------
+    OptionError
+        If deaths cannot be drawn from it.
+    """
+    if not hasattr(lethality, "simulate_deaths"):
+        raise OptionError(
+            f"lethality is a {type(lethality).__name__}; expected what tempo.Lethality().fit(incidents) gave."
+        )
 
 
 def forecast(
@@ -534,7 +547,7 @@ def forecast(
     Raises
     ------
     OptionError
-        If the horizon or the number of draws cannot be used.
+        If the horizon or the number of draws cannot be used, or there is no fit to forecast.
 
     Examples
     --------
@@ -544,6 +557,12 @@ def forecast(
     >>> outlook.counts.sizes["draw"], outlook.counts.sizes["time"], str(outlook.start.date())
     (2000, 28, '2020-03-12')
     """
+    if not (hasattr(fit, "counts") and hasattr(fit, "simulate")):
+        raise OptionError(
+            f"fit is a {type(fit).__name__}; expected a fitted model of counts, such as tempo.Hawkes().fit(past)."
+        )
+    if lethality is not None:
+        check_tolls(lethality)
     counts = fit.counts
     starts, bin_days = future_bins(counts, horizon, draws)
     notes = tuple(getattr(getattr(fit, "provenance", None), "notes", ()))

@@ -16,7 +16,7 @@ from tempo.errors import OptionError
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.phases import Phase
-from tempo.forecasting.spans import check_draws, days_of
+from tempo.forecasting.spans import check_draws, days_of, several
 from tempo.forecasting.stories import Story
 from tempo.models.intervals import central_levels, interval_levels
 from tempo.randomness import RNGLike, resolve
@@ -127,7 +127,8 @@ class Preview:
         spans = [days_of(span, "within") for span in _WITHIN if within is None]
         spans = [n for n in spans if n <= len(self.days)] or [len(self.days)]
         if within is not None:
-            spans = [days_of(span, "within", longest=None) for span in within]
+            asked = several(within, "within", "['30D', '60D']")
+            spans = [days_of(span, "within", longest=None) for span in asked] or spans
         if max(spans) > len(self.days):
             raise OptionError(
                 f"within asks for {max(spans)} days, but {len(self.days)} were simulated. Preview a longer horizon."

@@ -183,6 +183,10 @@ def read_scenarios(
     >>> [scenario.name for scenario in scenarios], prior
     (['rare', 'often'], [0.7, 0.3])
     """
+    if not isinstance(path, str | Path):
+        raise ScenarioError(
+            f"path is {path!r}; expected the name of a TOML or JSON file of scenarios."
+        )
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")

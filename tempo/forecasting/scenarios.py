@@ -9,7 +9,7 @@ agree with what was observed are its forecast.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -452,6 +452,10 @@ class Scenario:
         campaign: 2 to 4 a week, from 2020-05-01, for 14 to 42 days
         1 to 6 in a lethal attack (90 % interval)
         """
+        if not isinstance(phases, Iterable) or not all(isinstance(one, Phase) for one in phases):
+            raise ScenarioError(
+                f"{name!r} has phases {phases!r}; expected a list, each made with tempo.Phase.of(name, rate, …)."
+            )
         told, until = resolved(name, tuple(phases), past)
         if half_life is not None and not isinstance(half_life, Length):
             half_life = said_length(half_life, prob)

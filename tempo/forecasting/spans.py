@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import numbers
 import re
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -26,11 +28,13 @@ __all__ = [
     "MOST_DAYS",
     "chance_interval",
     "check_draws",
+    "check_whole",
     "count_interval",
     "days_of",
     "duration_interval",
     "is_number",
     "length_interval",
+    "several",
 ]
 
 #: A horizon holds at most so many days, or wider bins where the data are counted by them: ten years of days.
@@ -107,7 +111,7 @@ def check_draws(draws: object, days: int = 1, what: str = "draws") -> None:
     --------
     >>> check_draws(10_000, 90)
     """
-    if not isinstance(draws, numbers.Integral) or int(draws) < 1:
+    if isinstance(draws, bool) or not isinstance(draws, numbers.Integral) or int(draws) < 1:
         raise OptionError(
             f"{what} is {draws!r}; expected at least 1, a whole number (10,000 gives percentages to one point)."
         )
@@ -117,6 +121,62 @@ def check_draws(draws: object, days: int = 1, what: str = "draws") -> None:
             f"most {MOST_CELLS:,}, so that they stay in memory. Take {MOST_CELLS // days:,} draws or fewer (10,000 "
             "give percentages to one point), or a shorter horizon."
         )
+
+
+def check_whole(value: object, what: str) -> None:
+    """Refuse what is no number of attacks, deaths or days.
+
+    Parameters
+    ----------
+    value : object
+        What was passed.
+    what : str
+        What it is, for the message of the error.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number from 0 up.
+
+    Examples
+    --------
+    >>> check_whole(3, "at_least")
+    """
+    number_ = float(value) if isinstance(value, numbers.Real) else math.nan
+    if not (number_ >= 0 and number_.is_integer()):
+        raise OptionError(f"{what} is {value!r}; expected a whole number from 0 up.")
+
+
+def several[T](values: Iterable[T], what: str, example: str) -> list[T]:
+    """Give a list of what was passed, where one by itself is a mistake: the letters of a word are no list.
+
+    Parameters
+    ----------
+    values : iterable
+        What was passed.
+    what : str
+        What it is, for the message of the error.
+    example : str
+        A good one, for the message.
+
+    Returns
+    -------
+    list
+        May be empty.
+
+    Raises
+    ------
+    OptionError
+        If it is a string, or nothing that has parts.
+
+    Examples
+    --------
+    >>> several(("30D", "60D"), "horizons", "['30D', '60D']")
+    ['30D', '60D']
+    """
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise OptionError(f"{what} is {values!r}; expected a list such as {example}.")
+    return list(values)
 
 
 def days_of(

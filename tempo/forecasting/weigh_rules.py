@@ -12,8 +12,8 @@ from tempo.data.incidents import Incidents
 from tempo.data.window import DateLike
 from tempo.errors import ScenarioError, UndecidedRowsWarning
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import days_of
-from tempo.forecasting.weighing import weigh
+from tempo.forecasting.spans import days_of, several
+from tempo.forecasting.weighing import told_scenarios, weigh
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["weigh_rules"]
@@ -86,6 +86,13 @@ def weigh_rules(
         raise ScenarioError(
             "there is no rule. Pass at least one, such as {'any death': 'killed > 0'}."
         )
+    if not isinstance(incidents, Incidents):
+        raise ScenarioError(
+            f"incidents is a {type(incidents).__name__}; expected tempo.Incidents, from which the rules select."
+        )
+    asked = several(horizons, "horizons", "['30D', '60D']")
+    longest = max(asked, key=days_of, default="30D")
+    told = () if callable(scenarios) else told_scenarios(scenarios)
     base = incidents if as_of is None else incidents.before(as_of)
     seed = int(resolve(rng).generator.integers(2**63))
     rows = {}
@@ -93,9 +100,8 @@ def weigh_rules(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UndecidedRowsWarning)  # they stand in the table
             past = base.where(rule, label=base.label)
-        stories = scenarios(past) if callable(scenarios) else [s.about(past) for s in scenarios]
+        stories = scenarios(past) if callable(scenarios) else [s.about(past) for s in told]
         weights = weigh(past, stories, prior, rng=seed, **options)
-        longest = max(horizons, key=days_of)
         outlook = weights.outlook(longest, draws)
         best = weights.words_table().iloc[0]
         rows[name] = {
@@ -108,7 +114,7 @@ def weigh_rules(
             "best": best["better"],
             "bayes_factor": float(best["bayes_factor"]),
             "strength": best["strength"],
-            **{f"P(>=1 in {h})": outlook.probability(1, h) for h in horizons},
+            **{f"P(>=1 in {h})": outlook.probability(1, h) for h in asked},
             "explained": weights.explained,
         }
     table = pd.DataFrame.from_dict(rows, orient="index")

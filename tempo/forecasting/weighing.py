@@ -34,7 +34,7 @@ from tempo.forecasting.timelines import learned_rates
 from tempo.forecasting.weights import Weights
 from tempo.randomness import RNGLike, resolve, spawn
 
-__all__ = ["weigh"]
+__all__ = ["told_scenarios", "weigh"]
 
 #: Checks simulate as many attacks as there were; with more, memory ends.
 _MOST_ATTACKS = 2_000_000
@@ -152,7 +152,7 @@ def weigh(
     >>> bool(tempo.weigh(counts, [rare, frequent], rng=1).probabilities["frequent"] > 0.99)
     True
     """
-    told = _told(scenarios)
+    told = told_scenarios(scenarios)
     question = _Question(
         past=past,
         scenarios=told,
@@ -272,7 +272,24 @@ def _enough(
     return tuple(accounts)
 
 
-def _told(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+def told_scenarios(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    """Refuse what are no scenarios.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+        What was passed.
+
+    Returns
+    -------
+    tuple of Scenario
+        As they were.
+
+    Raises
+    ------
+    ScenarioError
+        If one of them tells no story.
+    """
     told = tuple(scenarios) if isinstance(scenarios, Iterable) else (scenarios,)
     if not all(hasattr(one, "story") for one in told):
         raise ScenarioError(
@@ -412,7 +429,7 @@ def _as_reported(
     if names is None:
         return None
     known = {scenario.name for scenario in scenarios}
-    if isinstance(names, str) or not set(names) <= known:
+    if isinstance(names, str) or not isinstance(names, Iterable) or not set(names) <= known:
         raise ScenarioError(
             f"as_reported is {names!r}; expected names of scenarios, from {', '.join(sorted(known))}."
         )

@@ -22,10 +22,10 @@ from tempo.forecasting.late_reports import reported_by_age
 from tempo.forecasting.odds_checks import bunching_table, check_table
 from tempo.forecasting.odds_sensitivity import sensitivity_table, without_table
 from tempo.forecasting.odds_words import odds_sentence, unexplained, words_table
-from tempo.forecasting.outlook import Outlook, TollFit, paths_array
+from tempo.forecasting.outlook import Outlook, TollFit, check_tolls, paths_array
 from tempo.forecasting.scenario_paths import MarksSeen, Paths, joined_paths
 from tempo.forecasting.scenarios import Scenario
-from tempo.forecasting.spans import check_draws, days_of, is_number
+from tempo.forecasting.spans import check_draws, days_of, is_number, several
 from tempo.forecasting.watching import chance_table, silence_table, silent, threshold_table
 from tempo.models.intervals import central_levels
 from tempo.randomness import RNGLike, resolve
@@ -210,21 +210,19 @@ class Weights:
             they learned, from the days before it alone.
         """
         starts = self.counts.bin_starts
-        dates = (
-            [starts[round(share * len(starts))] for share in (0.25, 0.5)]
-            if since is None and len(starts) >= 8
-            else [as_date(day, "since") for day in since or ()]
-        )
-        given = ([None, (0.1, 1.0), "learn"] if overdispersion is None else list(overdispersion))  # fmt: skip
+        if since is None and len(starts) >= 8:
+            dates = [starts[round(share * len(starts))] for share in (0.25, 0.5)]
+        else:
+            said = several(() if since is None else since, "since", "['2020-02-01']")
+            dates = [as_date(day, "since") for day in said]
+        given: list[object] = [None, (0.1, 1.0), "learn"]
+        if overdispersion is not None:
+            given = [*several(overdispersion, "overdispersion", "[(0.1, 1), 'learn']")]
         effects: list[tuple[str, object]] = []
         for effect in given:
-            words = (
-                "Poisson"
-                if effect is None
-                else effect
-                if isinstance(effect, str)
-                else f"{effect[0]:g} to {effect[1]:g}"
-            )
+            words = "Poisson" if effect is None else str(effect)
+            if isinstance(effect, tuple) and all(map(is_number, effect)):
+                words = " to ".join(f"{end:g}" for end in effect)
             if overdispersion is not None or not (effect is None and self.day_effect == "Poisson"):
                 effects.append((words, effect))
         return sensitivity_table(self, self._again, dates=dates, effects=effects)
@@ -324,13 +322,11 @@ class Weights:
             ``least`` and ``most`` of them, ``chance under`` each scenario and under ``any`` (the mixture). It judges by
             the number at the end of the horizon alone.
         """
-        if not 0 < threshold < 1:
-            raise OptionError(
-                f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
-            )
-        if isinstance(horizons, str) or not horizons:
-            raise OptionError(f"horizons is {horizons!r}; expected a list such as ['30D', '60D'].")
-        tables = {days_of(horizon): self.indicators(horizon) for horizon in horizons}
+        _check_threshold(threshold)
+        asked = several(horizons, "horizons", "['30D', '60D']")
+        if not asked:
+            raise OptionError("horizons is empty; expected a list such as ['30D', '60D'].")
+        tables = {days_of(horizon): self.indicators(horizon) for horizon in asked}
         table = threshold_table(tables, list(self.prior.index), self._end, threshold)
         table.attrs["counts"] = self._counted
         return table
@@ -371,10 +367,7 @@ class Weights:
             the ``chance under`` each scenario and under ``any`` (the mixture) of a silence of at least so many days.
             Where reports come late, of a record that shows no attack of these days by the last of them.
         """
-        if not is_number(threshold) or not 0 < threshold < 1:
-            raise OptionError(
-                f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
-            )
+        _check_threshold(threshold)
         future = self._future(longest, "longest")
         share, stream = reported_by_age(self._delay, len(future)), self._stream(6)
         logs = np.column_stack(
@@ -610,6 +603,8 @@ class Weights:
         self, shares: Mapping[int, int], horizon: str, rng: RNGLike, lethality: TollFit | None
     ) -> Paths:
         source = resolve(self._entropy if rng is None else rng)
+        if lethality is not None:
+            check_tolls(lethality)
         future = self._future(horizon)
         check_draws(sum(shares.values()), len(future))
         return joined_paths(
@@ -693,4 +688,11 @@ class Weights:
             seen = "which no day has judged yet"
         return f"Weights as of {self._end:%Y-%m-%d}, {seen}: {shares}" + (
             "" if self.explained else "; none of the scenarios explains what was observed"
+        )
+
+
+def _check_threshold(threshold: float) -> None:
+    if not is_number(threshold) or not 0 < threshold < 1:
+        raise OptionError(
+            f"threshold is {threshold!r}; expected a probability between 0 and 1, such as 0.9."
         )

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import tempo
+from tempo.data.reporting import ReportingDelay
 from tempo.errors import DataError, FitError, OptionError, ScenarioError
 
 DAYS = pd.date_range("2020-01-01", periods=120, freq="1D")
@@ -63,7 +64,7 @@ def test_a_prior_is_a_list_of_numbers(prior):
         tempo.weigh(PAST, [RARE, OFTEN], prior)
 
 
-@pytest.mark.parametrize("draws", [0, -1, 2.5, None])
+@pytest.mark.parametrize("draws", [0, -1, 2.5, None, True])
 def test_draws_are_a_whole_number_everywhere(weights, draws):
     fit = tempo.ConstantRate().fit(PAST)
     for ask in (
@@ -188,3 +189,108 @@ def test_futures_that_memory_does_not_hold_are_refused_everywhere(weights):
     ):
         with pytest.raises(OptionError, match=r"at most 100,000,000.*100,000 draws or fewer"):
             ask()
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "x", [1]])
+def test_what_is_no_fit_or_forecast_is_refused_with_the_way_to_get_one(weights, wrong):
+    stand_down = tempo.StandDown("10-30 %", "5-30 days")
+    fit = tempo.ConstantRate().fit(PAST)
+    with pytest.raises(OptionError, match=r"fit is a .*tempo\.Hawkes\(\)\.fit"):
+        tempo.forecast(wrong)
+    with pytest.raises(OptionError, match=r"fit is a Hawkes; .*tempo\.Hawkes\(\)\.fit"):
+        tempo.forecast(tempo.Hawkes())
+    with pytest.raises(OptionError, match=r"'a' is a .*tempo\.forecast"):
+        tempo.impact({"a": wrong}, stand_down)
+    with pytest.raises(ScenarioError, match=r"fit is a .*tempo\.Lethality"):
+        tempo.Killed.like(wrong)
+    with pytest.raises(ScenarioError, match=r"incidents is a .*tempo\.Incidents"):
+        tempo.weigh_rules(wrong, {"a": "killed > 0"}, [RARE, OFTEN])
+    if wrong is None:
+        return
+    for ask in (
+        lambda: tempo.forecast(fit, "10D", lethality=wrong),
+        lambda: weights.outlook("10D", draws=10, lethality=wrong),
+        lambda: weights.outlooks("10D", draws=10, lethality=wrong),
+        lambda: tempo.impact(weights, stand_down, draws=10, lethality=wrong),
+    ):
+        with pytest.raises(OptionError, match=r"lethality is a .*tempo\.Lethality\(\)\.fit"):
+            ask()
+    with pytest.raises(DataError, match=r"pauses is a .*Pauses\.from_table"):
+        stand_down.fit(PAST, wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, -1, 2.5, "3", [1], float("nan"), float("inf")])
+def test_numbers_of_attacks_and_deaths_are_whole_numbers_everywhere(weights, wrong):
+    outlook = weights.outlook("10D", draws=20, rng=7)
+    lost = tempo.impact(outlook, tempo.StandDown("10-30 %", "5-30 days"), rng=7)
+    for ask in (
+        lambda: outlook.probability(at_least=wrong),
+        lambda: outlook.probability_deaths(at_least=wrong),
+        lambda: outlook.time_to_next(deaths=wrong),
+        lambda: lost.probability(lost_days=wrong),
+    ):
+        with pytest.raises(OptionError, match="whole number from 0 up"):
+            ask()
+
+
+@pytest.mark.parametrize("wrong", ["30D", 3, None])
+def test_a_word_is_no_list_of_words(weights, wrong):
+    """Its letters would be taken for the list."""
+    for ask in (
+        lambda: RARE.preview("60D", draws=10).table(wrong if wrong is not None else 3),
+        lambda: weights.thresholds(horizons=wrong),
+        lambda: weights.sensitivity(since=wrong if wrong is not None else 3),
+        lambda: weights.sensitivity(overdispersion=wrong if wrong is not None else 3),
+        lambda: tempo.weigh_rules(
+            tempo.load_dataset("iraq-coalition"), {"a": "killed > 0"}, [RARE, OFTEN], horizons=wrong
+        ),
+    ):
+        with pytest.raises(OptionError, match="expected a list such as"):
+            ask()
+    with pytest.raises(ScenarioError, match="as_reported is"):
+        tempo.weigh(PAST, [RARE, OFTEN], as_reported=wrong if wrong is not None else 3)
+    with pytest.raises(ScenarioError, match=r"expected a list, each made with tempo\.Phase"):
+        tempo.Scenario.of_phases("x", wrong)
+    with pytest.raises(ScenarioError, match="at least two"):
+        tempo.weigh_rules(tempo.load_dataset("iraq-coalition"), {"a": "killed > 0"}, wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, -1, 2.5, "0.9", None, float("nan")])
+def test_a_threshold_is_a_probability_everywhere(weights, wrong):
+    for ask in (
+        lambda: weights.quiet_days(wrong),
+        lambda: weights.thresholds(wrong),
+        lambda: weights.time_to_decision(wrong),
+    ):
+        with pytest.raises(OptionError, match=r"threshold is .*such as 0\.9"):
+            ask()
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "20", None, True, 10**9])
+def test_dates_are_drawn_a_number_of_times_that_ends(wrong):
+    table = pd.DataFrame({"date_start": ["2020-01-05"], "date_end": ["2020-01-25"]})
+    past = tempo.Incidents(table.assign(date_precision="month"), ("2020-01-01", "2020-05-01"))
+    for ask in (
+        lambda: past.imputed_counts("1D", wrong),
+        lambda: past.imputed_onsets(wrong),
+        lambda: tempo.weigh(past, [RARE, OFTEN], imputations=wrong),
+    ):
+        with pytest.raises(OptionError, match="at least 1 and at most 10,000"):
+            ask()
+
+
+def test_what_was_said_is_read_or_refused():
+    long_ago = tempo.Scenario.escalation(PAST, "x2 to x4 of the last 4000000 years")
+    assert long_ago.phases[1].rate.base.shape == tempo.Scenario.escalation(PAST).rate.shape
+    for wrong in (3, [], [1], None, object()):
+        with pytest.raises(ScenarioError, match="number killed"):
+            tempo.Killed.within(wrong)
+    for wrong in ("2", None, [2.0], 1, float("nan")):
+        with pytest.raises(ScenarioError, match="expected a number above 1"):
+            tempo.Killed.power(wrong)
+        with pytest.raises(ScenarioError, match="expected a number above 1"):
+            tempo.Killed.geometric(wrong)
+        with pytest.raises(OptionError, match="expected two numbers"):
+            ReportingDelay.within(wrong, 0.5)
+    with pytest.raises(ScenarioError, match="path is None"):
+        tempo.read_scenarios(None)
