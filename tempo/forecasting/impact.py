@@ -228,8 +228,8 @@ def _outlooks(
     for name, outlook in found.items():
         if not isinstance(outlook, Outlook):
             raise OptionError(
-                f"under the name {name!r} there is a {type(outlook).__name__}; expected an Outlook: "
-                "tempo.forecast(fit, horizon)."
+                f"the forecast {name!r} is a {type(outlook).__name__}; expected an Outlook: tempo.forecast(fit, "
+                "horizon)."
             )
     spans = {(outlook.start, outlook.end) for outlook in found.values()}
     if len(spans) > 1:

@@ -300,7 +300,7 @@ class Pauses:
 def _read(table: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame):
         raise DataError(
-            f"the pauses are a {type(table).__name__}; expected a DataFrame, one row for each account of a pause."
+            f"pauses is a {type(table).__name__}; expected a DataFrame, one row for each account of a pause."
         )
     found = table.copy()
     if "start_from" not in found and "start" in found:

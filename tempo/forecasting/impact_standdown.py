@@ -161,7 +161,7 @@ class StandDown:
         durations = Durations.within(*days_interval(self.duration), self.prob)
         if pauses is not None and not isinstance(pauses, Pauses):
             raise DataError(
-                f"the pauses are a {type(pauses).__name__}; expected tempo.Pauses: "
+                f"pauses is a {type(pauses).__name__}; expected tempo.Pauses: "
                 "tempo.Pauses.from_table(table, cause='rocket attacks')."
             )
         if attacks is None:

@@ -61,7 +61,7 @@ def test_it_draws_on_given_axes_and_refuses_other_results(impact) -> None:
     _, (left, right) = plt.subplots(1, 2, figsize=(14, 3), layout="constrained")
     assert tempo.plot_impact(impact, ax=right) is right
     assert not left.has_data()
-    with pytest.raises(OptionError, match="expected the days lost to stand-downs, or operations"):
+    with pytest.raises(OptionError, match=r"impact is a DataFrame; expected what tempo\.impact"):
         tempo.plot_impact(impact.table())
 
 

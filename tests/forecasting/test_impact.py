@@ -349,7 +349,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
     pauses = tempo.Pauses.from_table(PAUSES, cause="rocket", before=END)
     with pytest.raises(DataError, match="without attacks"):
         model.fit(pauses=pauses)
-    with pytest.raises(DataError, match="the pauses are a DataFrame"):
+    with pytest.raises(DataError, match="pauses is a DataFrame"):
         model.fit(attacks_on("2019-12-27"), PAUSES)
     weekly = pd.Series([1, 0, 2], index=pd.date_range("2020-01-06", periods=3, freq="7D"))
     with pytest.raises(DataError, match="bins of 7 days"):
@@ -615,7 +615,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
         for forecasts in (one, {"a": one}):
             with pytest.raises(OptionError, match=f"{name} is .* bring their own"):
                 tempo.impact(forecasts, model, **{name: value})
-    with pytest.raises(OptionError, match="under the name 'a' there is a Series"):
+    with pytest.raises(OptionError, match="the forecast 'a' is a Series"):
         tempo.impact({"a": pd.Series([1.0])}, model)
     found = tempo.impact(one, model, rng=1)
     with pytest.raises(OptionError, match="prob is 'x'"):

@@ -67,13 +67,16 @@ def test_a_prior_is_a_list_of_numbers(prior):
 @pytest.mark.parametrize("draws", [0, -1, 2.5, None, True])
 def test_draws_are_a_whole_number_everywhere(weights, draws):
     fit = tempo.ConstantRate().fit(PAST)
-    for ask in (
+    asked = [
         lambda: weights.outlook(draws=draws),
         lambda: weights.outlooks(draws=draws),
-        lambda: tempo.impact(weights, tempo.StandDown("10-30 %", "5-30 days"), draws=draws),
         lambda: RARE.preview("10D", draws=draws),
         lambda: tempo.forecast(fit, "10D", draws=draws),
-    ):
+    ]
+    if draws is not None:  # which leaves it out, as forecasts that are given need none
+        stand_down = tempo.StandDown("10-30 %", "5-30 days")
+        asked.append(lambda: tempo.impact(weights, stand_down, draws=draws))
+    for ask in asked:
         with pytest.raises(OptionError, match="draws is"):
             ask()
 
