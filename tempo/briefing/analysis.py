@@ -21,6 +21,7 @@ from tempo.data.rounding import number
 from tempo.data.window import DAY, DateLike, as_date
 from tempo.errors import (
     BriefingError,
+    DataError,
     FewEventsWarning,
     FitError,
     ImputedDatesWarning,
@@ -258,7 +259,11 @@ def analyse(
         tell("Weighing contagion against regime change", 0.42)
         verdict = _verdict(past, daily, streams[6])
         tell("Reading death tolls", 0.46)
-        lethality, years_ahead = _lethality(past, streams[7]), None
+        lethality = years_ahead = None
+        try:
+            lethality = _lethality(past, streams[7])
+        except DataError as error:
+            refused["Lethality"] = str(error)
         tell("Checking", 0.48)
         checks = _checks(fits)
         tell("Forecasting", 0.5)

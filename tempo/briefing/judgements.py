@@ -41,6 +41,7 @@ MODEL_NAMES = {
     "ConstantRate": "constant rate",
     "Changepoints": "changepoints",
     "Hawkes": "self-excitation (Hawkes)",
+    "Lethality": "how deadly attacks are",
 }
 
 #: Evidence weaker than this factor does not separate two scenarios (Kass & Raftery 1995: "not worth more than a bare

@@ -28,14 +28,21 @@ from tempo.models.lethality_any import (
     grouped_posterior,
     logistic_posterior,
 )
-from tempo.models.lethality_blocks import Block, finished, mixed, next_attack, severity
+from tempo.models.lethality_blocks import (
+    Block,
+    finished,
+    mixed,
+    next_attack,
+    severity,
+    sorts_ahead,
+)
 from tempo.models.lethality_design import no_covariates, read_covariates
 from tempo.models.lethality_effects import no_effects
 from tempo.models.lethality_fit import LethalityFit
 from tempo.models.lethality_reading import (
     Record,
     Tolls,
-    lethal_by_rule,
+    least_by_rule,
     read_groups,
     read_tolls,
 )
@@ -127,20 +134,23 @@ class Lethality:
             raise OptionError(
                 f"weighing is {self.weighing!r}; expected 'predictive' or 'evidence'."
             )
-        prior = tuple(float(value) for value in self.any_prior)
-        if len(prior) != 2 or not all(math.isfinite(p) and p > 0 for p in prior):
+        prior = _positive(self.any_prior)
+        if len(prior) != 2:
             raise OptionError(
                 f"any_prior is {self.any_prior!r}; expected the two positive parameters of a Beta distribution, such "
                 "as (1, 1)."
             )
         object.__setattr__(self, "any_prior", prior)
-        before = tuple(float(value) for value in self.tail_prior)
-        if len(before) != 3 or not all(math.isfinite(p) and p > 0 for p in before):
+        before = _positive(self.tail_prior)
+        if len(before) != 3:
             raise OptionError(
                 f"tail_prior is {self.tail_prior!r}; expected three positive weights, of negative binomial, log-normal "
                 "and power law, such as (1, 1, 1)."
             )
         object.__setattr__(self, "tail_prior", before)
+        for name in ("formula", "toll_formula", "group", "column"):
+            if not isinstance(value := getattr(self, name), str | None):
+                raise OptionError(f"{name} is {value!r}; expected text, such as 'munitions'.")
         x_min = self.x_min
         whole = isinstance(x_min, int | np.integer) and not isinstance(x_min, bool) and x_min >= 1
         if not whole and not (isinstance(x_min, str) and x_min in {"average", "ks"}):
@@ -201,8 +211,8 @@ class Lethality:
         """
         if method != "laplace":
             raise OptionError(f"method is {method!r}; expected 'laplace'.")
-        if draws < 100:
-            raise OptionError(f"draws is {draws}; expected at least 100.")
+        if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or draws < 100:
+            raise OptionError(f"draws is {draws!r}; expected a whole number, at least 100.")
         if not isinstance(incidents, Incidents):
             raise DataError(
                 f"lethality is fitted to incidents, one row for each attack; got {type(incidents).__name__}. Counts "
@@ -248,15 +258,24 @@ class Lethality:
         comparison = compare(blocks, before / before.sum(), record)
         by = {"predictive": "pseudo_bma", "evidence": "posterior"}[self.weighing]
         weights = comparison[by].to_numpy(dtype=float)
+        if "khat" in comparison and self.weighing == "predictive" and len(blocks) > 1:
+            doubtful = comparison.index[comparison["khat"] > KHAT_LIMIT]
+            if len(doubtful):
+                notes.append(
+                    f"How well the tails predict attacks left out is doubtful for {', '.join(doubtful)} (k-hat above "
+                    f"{KHAT_LIMIT}), and so are their weights: see by_tail()."
+                )
         khat = float(np.max(khats))
         if khat > KHAT_LIMIT:
             notes.append(
-                f"The approximation is doubtful (k-hat {khat:.2f}, above {KHAT_LIMIT}): use fewer covariates or groups."
+                f"The approximation is doubtful (k-hat {khat:.2f}, above {KHAT_LIMIT}): use fewer covariates or "
+                "groups, or leave out attacks of which it is only known that they killed at most so many."
             )
             warnings.warn(ConvergenceWarning(notes[-1]), stacklevel=2)
         notes += _few(record, self.column)
         mixture = mixed(list(blocks.values()), weights, draws, source)
-        coming = next_attack(mixture, record, source)
+        sorts = sorts_ahead(mixture, record)
+        coming = next_attack(mixture, sorts, source)
         counts = incidents.imputed_counts("1D", 1, np.random.default_rng(0))[0]
         provenance = dataclasses.replace(
             Provenance.of(counts, model=self, method=method, seed=randomness.record, notes=notes),
@@ -275,6 +294,7 @@ class Lethality:
             khat=khat,
             _mixture=mixture,
             _next=coming,
+            _sorts=sorts,
             _blocks=blocks,
             _record=record,
             _comparison=comparison,
@@ -291,9 +311,26 @@ class Lethality:
         many = (
             anyone if self.toll_formula is None else read_covariates(incidents, self.toll_formula)
         )
-        certain = lethal_by_rule(incidents, self.column)
+        least = least_by_rule(incidents, self.column)
+        if least > 1:
+            raise DataError(
+                f"the counting rule {incidents.rule!r} takes in only attacks with {least} or more {said.done}; how "
+                "often there are fewer cannot be learned from them. Fit tempo.Lethality to attacks that are not "
+                "selected by how deadly they were, and ask for probability(at_least=...)."
+            )
+        certain = least == 1
         if certain:
             anyone = no_covariates(n)
+        used = anyone.variables | many.variables
+        outcome = used & {self.column, f"{self.column}_low", f"{self.column}_high"}
+        if outcome:
+            raise OptionError(
+                f"the formula uses {', '.join(sorted(outcome))}, which is what it is to explain. Leave it out."
+            )
+        if not (anyone.used & many.used).any():
+            raise DataError(
+                "no attack has the values that both formulas need. Use columns that are known for the same attacks."
+            )
         notes = []
         told = {f"the chance that an attack {said.any}": anyone, f"how many it {said.does}": many}
         if many is anyone:
@@ -313,10 +350,10 @@ class Lethality:
                 )
         unknown = int(tolls.unknown.sum())
         if unknown:
-            least, most = tolls.some.sum() / n, tolls.some.sum() / max(n - unknown, 1)
+            fewest, most = tolls.some.sum() / n, tolls.some.sum() / max(n - unknown, 1)
             notes.append(
                 f"How many were {said.done} is unknown for {unknown} of {n} attacks; they are taken to be like the "
-                f"others. Had none of them {said.had}, the observed share would be {percent(least)} instead of "
+                f"others. Had none of them {said.had}, the observed share would be {percent(fewest)} instead of "
                 f"{percent(most)}."
             )
         bounded = int((~tolls.exact & ~tolls.unknown).sum())
@@ -331,20 +368,26 @@ class Lethality:
                 f"The counting rule looks at {self.column!r}: the chances hold for attacks that meet the rule."
             )
         dates = incidents.table["date_start"].to_numpy()
-        return Record(tolls, dates, group, groups, anyone, many, certain), notes
+        grouped = self.group is not None
+        return Record(tolls, dates, group, groups, anyone, many, grouped, certain), notes
 
     def _anyone(self, record: Record, draws: int, rng: np.random.Generator) -> AnyDraws:
         tolls = record.tolls
         if record.certain:
             return AnyDraws(np.ones((draws, len(record.groups))), np.ones(draws), None, 0.0)
         known = (tolls.some | tolls.none) & record.anyone.used
-        lethal, group, n_groups = tolls.some[known], record.group[known], len(record.groups)
+        lethal, group = tolls.some[known], record.group[known]
         if self.formula is not None:
             return logistic_posterior(
-                record.anyone.matrix[known], lethal.astype(float), group, n_groups, draws, rng
+                record.anyone.matrix[known],
+                lethal.astype(float),
+                group,
+                record.n_groups,
+                draws,
+                rng,
             )
-        some = np.bincount(group[lethal], minlength=n_groups)
-        none = np.bincount(group[~lethal], minlength=n_groups)
+        some = np.bincount(group[lethal], minlength=len(record.groups))
+        none = np.bincount(group[~lethal], minlength=len(record.groups))
         if self.group is None:
             return beta_posterior(int(some[0]), int(none[0]), self.any_prior, draws, rng)
         return grouped_posterior(some, none, self.any_prior, draws, rng)
@@ -362,14 +405,24 @@ class Lethality:
 
 
 def _few(record: Record, column: str) -> list[str]:
-    lethal = int(record.tolls.some.sum())
+    lethal = int((record.tolls.some & record.many.used).sum())
     if lethal >= FEW_EVENTS:
         return []
     said = words_for(column)
-    attacks = f"{lethal} attacks" if record.certain else f"{lethal} of {len(record.tolls)} attacks"
+    of = "" if record.certain else f" of {len(record.tolls)}"
+    known = f"{lethal}{of} {'attack is' if lethal == 1 and not of else 'attacks are'} known"
     text = (
-        f"Only {attacks} are known to have {said.had}; with fewer than {FEW_EVENTS} the "
-        f"chance of a large number {said.done} rests mostly on the prior."
+        f"Only {known} to have {said.had}; with fewer than {FEW_EVENTS} the chance of a large number of {said.toll} "
+        "rests mostly on the prior."
     )
     warnings.warn(FewEventsWarning(text), stacklevel=3)
     return [text]
+
+
+def _positive(values: object) -> tuple[float, ...]:
+    """Give positive numbers; nothing where they are none."""
+    if not isinstance(values, tuple | list | np.ndarray):
+        return ()
+    numbers = tuple(float(value) for value in values if isinstance(value, int | float | np.number))
+    fine = len(numbers) == len(values) and all(math.isfinite(p) and p > 0 for p in numbers)
+    return numbers if fine else ()

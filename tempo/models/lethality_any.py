@@ -161,7 +161,7 @@ def logistic_posterior(
     group : ndarray of int, shape (n,)
         Group of each attack.
     n_groups : int
-        How many groups; with one there are no effects.
+        How many groups; 0 where there are no effects.
     draws : int
         How many.
     rng : numpy.random.Generator
@@ -172,9 +172,8 @@ def logistic_posterior(
     AnyDraws
         In log odds.
     """
-    grouped = n_groups > 1
     matrix = np.column_stack([np.ones(len(lethal)), design])
-    if grouped:
+    if n_groups:
         matrix = np.column_stack([matrix, np.eye(n_groups)[group]])
     # Attacks that are alike are computed once.
     rows, number_of = np.unique(np.column_stack([matrix, lethal]), axis=0, return_counts=True)
@@ -185,13 +184,13 @@ def logistic_posterior(
 
     fixed = np.array([INTERCEPT_SD] + [COEFFICIENT_SD] * design.shape[1])
     levels = (np.arange(SCALE_NODES) + 0.5) / SCALE_NODES
-    scales = EFFECT_SD * stats.halfnorm.ppf(levels) if grouped else np.ones(1)
-    own = np.tile(scales[:, None], grouped * n_groups)
+    scales = EFFECT_SD * stats.halfnorm.ppf(levels) if n_groups else np.ones(1)
+    own = np.tile(scales[:, None], n_groups)
     prior = Prior(np.zeros(x.shape[1]), np.column_stack([np.tile(fixed, (len(scales), 1)), own]))
     found = sampled(log_likelihood, prior, draws, rng)
     theta, p = found.draws, len(fixed)
-    level = theta[:, :1] + (theta[:, p:] if grouped else 0.0)
+    level = theta[:, :1] + (theta[:, p:] if n_groups else 0.0)
     newcomer = theta[:, 0].copy()
-    if grouped:
+    if n_groups:
         newcomer += rng.normal(0.0, scales[prior.scale_of(theta, rng)])
     return AnyDraws(level, newcomer, theta[:, 1:p], found.log_evidence, found.khat)

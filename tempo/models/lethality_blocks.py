@@ -13,21 +13,26 @@ from scipy import special
 from tempo.models.laplace import pareto_smooth
 from tempo.models.lethality_any import AnyDraws
 from tempo.models.lethality_draws import TailDraws
-from tempo.models.lethality_effects import Effects, no_effects, regression_posterior
+from tempo.models.lethality_effects import (
+    Effects,
+    no_effects,
+    regression_posterior,
+    rough_evidence,
+)
 from tempo.models.lethality_next import NextAttack, one_sort
 from tempo.models.lethality_reading import Record
 from tempo.models.lethality_tails import Body, power_posterior, smooth_posterior
 from tempo.models.posterior_rows import DrawRows
 
-__all__ = ["Block", "finished", "mixed", "next_attack", "severity"]
+__all__ = ["Block", "Sorts", "finished", "mixed", "next_attack", "severity", "sorts_ahead"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
-#: Beginnings of a power law for which covariates are fitted: the most probable ones without covariates.
+#: Beginnings of a power law that are sampled with covariates: the most probable by their Laplace approximation.
 MOST_BEGINNINGS = 4
-#: Sorts of attack that stand for the next one; of longer lists so many attacks are chosen at random.
-MOST_SORTS = 256
+#: Sorts of attack that stand for the next one, and how many of them, the deadliest, stay alone where there are more.
+MOST_SORTS, ALONE = 256, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,23 +130,28 @@ def severity(
     """
     rows = record.lethal()
     tolls = record.tolls.at(record.tolls.some & record.many.used)
-    if rows.design.shape[1] == 0 and len(record.groups) == 1:
+    if rows.design.shape[1] == 0 and not record.n_groups:
         if family == "power":
             tail, evidence, _ = power_posterior(tolls, begins, draws, rng)
             return tail, no_effects(draws), evidence, -math.inf
         tail, evidence, khat = smooth_posterior(family, tolls, draws, rng)
         return tail, no_effects(draws), evidence, khat
+    bodies = {x_min: Body.of(tolls, x_min) for x_min in begins}
     chosen = begins
     if len(begins) > MOST_BEGINNINGS:
-        _, _, probability = power_posterior(tolls, begins, 100, rng)
-        chosen = [begins[i] for i in np.sort(np.argsort(-probability)[:MOST_BEGINNINGS])]
+        rough = {
+            x_min: rough_evidence(rows.at(rows.tolls.low >= x_min), record.n_groups, x_min)
+            + bodies[x_min].log_evidence
+            for x_min in begins
+        }
+        chosen = sorted(sorted(begins, key=rough.__getitem__)[-MOST_BEGINNINGS:])
     parts = []
     for x_min in chosen:
         late = rows.at(rows.tolls.low >= x_min)
         tail, effects, evidence, khat = regression_posterior(
-            family, late, len(record.groups), x_min, draws, rng
+            family, late, record.n_groups, x_min, draws, rng
         )
-        body = Body.of(tolls, x_min)
+        body = bodies[x_min]
         parts.append(
             (
                 replace(tail, body=body.sample(draws, rng)),
@@ -250,9 +260,73 @@ def mixed(blocks: list[Block], weights: Floats, draws: int, rng: np.random.Gener
     return Block.joined(parts).take(order)
 
 
-def next_attack(
-    block: Block, record: Record, rng: np.random.Generator, group: int | None = None
-) -> NextAttack:
+@dataclass(frozen=True, eq=False)
+class Sorts:
+    """Sorts of attack that may come next.
+
+    Attributes
+    ----------
+    anyone : ndarray, shape (c, p)
+        Covariates of the chance.
+    many : ndarray, shape (c, q)
+        Covariates of the number killed.
+    group : ndarray of int, shape (c,)
+        Group of each; -1 is one that was never seen.
+    number_of : ndarray, shape (c,)
+        How many attacks of the data are like it.
+    """
+
+    anyone: Floats
+    many: Floats
+    group: Ints
+    number_of: Floats
+
+
+def sorts_ahead(block: Block, record: Record, group: int | None = None) -> Sorts:
+    """Give the sorts of attack that the data hold, as they would be if they came after the last day.
+
+    Parameters
+    ----------
+    block : Block
+        Posterior draws, which tell what makes an attack deadly.
+    record : Record
+        The data.
+    group : int, optional
+        Group of the attack, where it is known; -1 for one that was never seen.
+
+    Returns
+    -------
+    Sorts
+        Where they are more than a few hundred, the deadliest stay as they are, and others that are about as deadly are
+        taken together, at the mean of their covariates.
+    """
+    p, q = record.anyone.matrix.shape[1], record.many.matrix.shape[1]
+    code, rows = record.group, np.flatnonzero(record.anyone.used & record.many.used)
+    if group is not None:
+        own = rows[record.group[rows] == group]
+        rows = own if len(own) else rows  # of a new group only that it is an attack is known
+        code = np.full(len(record.tolls), group)
+    table = np.column_stack([record.anyone.ahead, record.many.ahead, code.astype(float)])[rows]
+    alike, number_of = np.unique(table, axis=0, return_counts=True)
+    codes, weight = alike[:, -1].astype(np.int64), number_of.astype(float)
+    if len(alike) > MOST_SORTS:
+        few = block.take(np.arange(0, len(block), -(-len(block) // 100)))
+        chance = few.anyone.chance(alike[:, :p], codes)
+        deadly = np.log(chance).mean(axis=0)
+        deadly += few.effects.shift(alike[:, p : p + q], codes).mean(axis=0)
+        order = np.lexsort((deadly, codes))
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.cumsum(weight[order]) * (MOST_SORTS - ALONE) // (weight.sum() + 1.0)
+        place[np.argsort(deadly)[-ALONE:]] = MOST_SORTS + np.arange(ALONE)
+        # Groups are never taken together.
+        _, place = np.unique(np.column_stack([place, codes]), axis=0, return_inverse=True)
+        total = np.bincount(place, weight)
+        alike = np.column_stack([np.bincount(place, weight * column) / total for column in alike.T])
+        codes, weight = np.round(alike[:, -1]).astype(np.int64), total
+    return Sorts(alike[:, :p], alike[:, p : p + q], codes, weight)
+
+
+def next_attack(block: Block, sorts: Sorts, rng: np.random.Generator) -> NextAttack:
     """Give what the next attack may be like, under each draw.
 
     What mix of groups and covariates comes next is uncertain too: attacks of the data are weighted by the Bayesian
@@ -262,34 +336,21 @@ def next_attack(
     ----------
     block : Block
         Posterior draws.
-    record : Record
-        The data.
+    sorts : Sorts
+        That may come.
     rng : numpy.random.Generator
         Source of randomness.
-    group : int, optional
-        Group of the attack, where it is known; -1 for one that was never seen.
 
     Returns
     -------
     NextAttack
-        Of every sort that the data have.
+        Of each sort.
     """
-    p, q = record.anyone.matrix.shape[1], record.many.matrix.shape[1]
-    code, rows = record.group, np.flatnonzero(record.anyone.used & record.many.used)
-    if group is not None:
-        own = rows[record.group[rows] == group]
-        rows = own if len(own) else rows  # of a new group only that it is an attack is known
-        code = np.full(len(record.tolls), group)
-    if len(rows) > MOST_SORTS and p + q > 0:
-        rows = rng.choice(rows, MOST_SORTS, replace=False)
-    table = np.column_stack([record.anyone.matrix, record.many.matrix, code.astype(float)])[rows]
-    sorts, number_of = np.unique(table, axis=0, return_counts=True)
-    codes = sorts[:, -1].astype(np.int64)
-    chance = block.anyone.chance(sorts[:, :p], codes)
-    shift = block.effects.shift(sorts[:, p : p + q], codes)
-    if len(sorts) == 1:
+    chance = block.anyone.chance(sorts.anyone, sorts.group)
+    shift = block.effects.shift(sorts.many, sorts.group)
+    if len(sorts.group) == 1:
         return one_sort(chance[:, 0], shift[:, 0])
-    share = rng.standard_gamma(number_of.astype(float), (len(block), len(sorts)))
+    share = rng.standard_gamma(sorts.number_of, (len(block), len(sorts.group)))
     return NextAttack(share / share.sum(axis=1, keepdims=True), chance, shift)
 
 

@@ -25,6 +25,7 @@ type Floats = NDArray[np.float64]
 
 FEWEST = 8  # lethal attacks that are worth testing
 REPLICATES = 400
+MOST_TESTED = 300  # attacks, where each may be of a sort of its own
 MOST_POINTS = 100  # at which distributions are compared
 
 
@@ -100,6 +101,8 @@ def _tail_checks(
 ) -> tuple[float, float]:
     """Posterior predictive p-values of the distance to the fitted tail, and of the largest toll (two-sided)."""
     few = block.take(rng.choice(len(block), REPLICATES))
+    if not few.effects.none and len(rows) > MOST_TESTED:
+        rows = rng.choice(rows, MOST_TESTED, replace=False)
     # Attacks that are alike are simulated together.
     covariates = np.column_stack([record.many.matrix[rows], record.group[rows].astype(float)])
     _, first, sort, number_of = np.unique(

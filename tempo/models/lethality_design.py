@@ -37,6 +37,8 @@ class Design:
         Of the columns.
     centre, scale : ndarray, shape (p,)
         What was taken off, and what was divided by.
+    ahead : ndarray, shape (n, p)
+        The same for attacks like these that come after the last day: dates and seasons are those of that day.
     n_middled : int
         Rows for which a value is known to limits only, and the middle was taken.
     """
@@ -46,10 +48,16 @@ class Design:
     names: list[str]
     centre: Floats
     scale: Floats
+    ahead: Floats
     n_middled: int
     _spec: Any
     _words: dict[str, frozenset[object]]
     _date: pd.Timestamp
+
+    @property
+    def variables(self) -> set[str]:
+        """Columns that the formula uses."""
+        return {str(name) for name in self._spec.required_variables} - {"after"}
 
     def of(self, given: Mapping[str, object]) -> Floats:
         """Give the row of the design for an attack that is described in words and numbers.
@@ -82,11 +90,11 @@ class Design:
                 "stand for the next one."
             )
         for name, words in self._words.items():
-            if frame[name].iloc[0] not in words:
+            if not _is_in(frame[name].iloc[0], words):
                 raise OptionError(
-                    f"{name} is {frame[name].iloc[0]!r}, which no attack behind the formula is; they are "
-                    f"{', '.join(sorted(map(repr, words)))}. For what was never seen fit with group={name!r}, or use "
-                    "one of these."
+                    f"{name} is {given.get(name, frame[name].iloc[0])!r}, which no attack behind the formula is; they "
+                    f"are {', '.join(sorted(map(repr, words)))}. For what was never seen fit with group={name!r}, or "
+                    "use one of these."
                 )
         try:
             row = self._spec.get_model_matrix(frame, context={"after": _after})
@@ -113,6 +121,8 @@ class Covariates:
     ----------
     matrix : ndarray, shape (n, p)
         Rows that lack a value hold zeros.
+    ahead : ndarray, shape (n, p)
+        Of attacks like these that come after the last day.
     used : ndarray of bool, shape (n,)
         Attacks that have all of them.
     design : Design or None
@@ -120,6 +130,7 @@ class Covariates:
     """
 
     matrix: Floats
+    ahead: Floats
     used: NDArray[np.bool_]
     design: Design | None
 
@@ -127,6 +138,11 @@ class Covariates:
     def names(self) -> list[str]:
         """What the columns are called."""
         return [] if self.design is None else self.design.names
+
+    @property
+    def variables(self) -> set[str]:
+        """Columns that the formula uses."""
+        return set() if self.design is None else self.design.variables
 
     @property
     def scale(self) -> Floats:
@@ -167,7 +183,7 @@ def no_covariates(n: int) -> Covariates:
     >>> no_covariates(3).matrix.shape
     (3, 0)
     """
-    return Covariates(np.zeros((n, 0)), np.ones(n, dtype=bool), None)
+    return Covariates(np.zeros((n, 0)), np.zeros((n, 0)), np.ones(n, dtype=bool), None)
 
 
 def read_covariates(incidents: Incidents, formula: str | None) -> Covariates:
@@ -191,9 +207,9 @@ def read_covariates(incidents: Incidents, formula: str | None) -> Covariates:
     design = read_design(incidents, formula)
     used = np.zeros(n, dtype=bool)
     used[design.rows] = True
-    matrix = np.zeros((n, design.matrix.shape[1]))
-    matrix[design.rows] = design.matrix
-    return Covariates(matrix, used, design)
+    matrix, ahead = np.zeros((2, n, design.matrix.shape[1]))
+    matrix[design.rows], ahead[design.rows] = design.matrix, design.ahead
+    return Covariates(matrix, ahead, used, design)
 
 
 def read_design(incidents: Incidents, formula: str) -> Design:
@@ -250,22 +266,40 @@ def read_design(incidents: Incidents, formula: str) -> Design:
         )
     names = [str(name) for name in made.columns if name != "Intercept"]
     matrix = made[names].to_numpy(dtype=float)
+    endless = [
+        name for name, fine in zip(names, np.isfinite(matrix).all(axis=0), strict=True) if not fine
+    ]
+    if endless:
+        raise DataError(
+            f"the formula {formula!r} gives values that are not finite: {', '.join(endless)}. Take a column without "
+            "them, or a logarithm of values above 0 only."
+        )
     number = ~np.isin(matrix, (0.0, 1.0)).all(axis=0)
     centre = np.where(number, matrix.mean(axis=0), 0.0)
     spread = matrix.std(axis=0)
-    scale = np.where(number & (spread > 0), spread, 1.0)
+    scale = np.where(number & (spread > 1e-9 * np.maximum(1.0, np.abs(centre))), spread, 1.0)
     rows = np.asarray(made.index, dtype=np.int64)
-    needed = [name for name in middled if name in made.model_spec.required_variables]
-    n_middled = int(middled[needed].to_numpy(dtype=bool)[rows].any(axis=1).sum())
+    limits = [name for name in middled if name in made.model_spec.required_variables]
+    n_middled = int(middled[limits].to_numpy(dtype=bool)[rows].any(axis=1).sum())
     spec, end = made.model_spec, incidents.window.end
-    words = {
+    needed = [str(name) for name in spec.required_variables if str(name) in frame]
+    words: dict[str, frozenset[object]] = {
         name: frozenset(frame[name].iloc[rows])
-        for name in map(str, spec.required_variables)
-        if name in frame
-        and not (is_numeric_dtype(frame[name]) or is_datetime64_any_dtype(frame[name]))
+        for name in needed
+        if rf"C({name}" in formula.replace(" ", "")
+        or not (is_numeric_dtype(frame[name]) or is_datetime64_any_dtype(frame[name]))
     }
+    ahead = matrix
+    if {"date", "season"} & set(needed):
+        then = frame.iloc[rows].assign(date=end)
+        then = _with_dates(then if "season" in incidents.table else then.drop(columns="season"))
+        # A season that the data do not have tells nothing: then the mix of the past stands for it.
+        if set(then["season"]) <= words.get("season", frozenset(then["season"])):
+            made = spec.get_model_matrix(then, context={"after": _after})
+            ahead = made[names].to_numpy(dtype=float)
     columns = (matrix - centre) / scale
-    return Design(columns, rows, names, centre, scale, n_middled, spec, words, end)
+    ahead = (ahead - centre) / scale
+    return Design(columns, rows, names, centre, scale, ahead, n_middled, spec, words, end)
 
 
 def _middled(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -284,6 +318,10 @@ def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:
     if "season" in frame:
         return frame.assign(date=dates)
     return frame.assign(date=dates, season=_SEASONS[(dates.dt.month.to_numpy() % 12) // 3])
+
+
+def _is_in(value: object, words: frozenset[object]) -> bool:
+    return any(value == word for word in words)
 
 
 def _after(dates: pd.Series, when: str) -> Floats:

@@ -8,6 +8,7 @@ and one pass of importance resampling covers small scales and large ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,11 @@ from scipy import stats
 from tempo.models import severity_tails as tails
 from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_reading import LethalRows
-from tempo.models.lethality_sampling import Prior, sampled
+from tempo.models.lethality_sampling import Prior, laplace_evidence, sampled
 from tempo.models.lethality_tails import drawn
 from tempo.models.posterior_rows import DrawRows
 
-__all__ = ["Effects", "no_effects", "regression_posterior"]
+__all__ = ["Effects", "no_effects", "regression_posterior", "rough_evidence"]
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -54,7 +55,7 @@ class Effects(DrawRows):
     @property
     def none(self) -> bool:
         """Whether all attacks are alike."""
-        return bool(self.coefficients.shape[1] == 0 and self.level.shape[1] == 1)
+        return not (self.coefficients.shape[1] or self.level.any() or self.newcomer.any())
 
     def shift(self, design: Floats, group: Ints) -> Floats:
         """Give how much deadlier each of some attacks is.
@@ -113,7 +114,7 @@ def regression_posterior(
     rows : LethalRows
         Attacks with at least ``x_min`` killed.
     n_groups : int
-        How many groups; with one there are no effects of groups.
+        How many groups; 0 where there are none.
     x_min : int
         Where a power law begins; 1 for the others.
     draws : int
@@ -133,8 +134,45 @@ def regression_posterior(
         Whether the approximation can be trusted: below 0.7.
     """
     p, q = len(tails.PRIORS[family]), rows.design.shape[1]
-    grouped = n_groups if n_groups > 1 else 0
-    matrix = np.column_stack([rows.design, np.eye(n_groups)[rows.group][:, :grouped]])
+    log_likelihood, prior, scales = _posed(family, rows, n_groups, x_min)
+    found = sampled(log_likelihood, prior, draws, rng)
+    theta, zeros = found.draws, np.zeros(draws)
+    effects = Effects(
+        theta[:, p : p + q],
+        theta[:, p + q :] if n_groups else zeros[:, None],
+        rng.normal(0.0, scales[prior.scale_of(theta, rng)]) if n_groups else zeros,
+    )
+    return drawn(family, theta[:, :p], x_min), effects, found.log_evidence, found.khat
+
+
+def rough_evidence(rows: LethalRows, n_groups: int, x_min: int) -> float:
+    """Give the log evidence of a power law by its Laplace approximation, under a middling scale of group effects.
+
+    Parameters
+    ----------
+    rows : LethalRows
+        Attacks with at least ``x_min`` killed.
+    n_groups : int
+        How many groups; 0 where there are none.
+    x_min : int
+        Where the power law begins.
+
+    Returns
+    -------
+    float
+        Good enough to tell which beginnings are worth sampling.
+    """
+    log_likelihood, prior, _ = _posed("power", rows, n_groups, x_min)
+    middle = len(prior.sd) // 2
+    return laplace_evidence(log_likelihood, Prior(prior.mean, prior.sd[middle : middle + 1]))
+
+
+def _posed(
+    family: str, rows: LethalRows, n_groups: int, x_min: int
+) -> tuple[Callable[[Floats], Floats], Prior, Floats]:
+    """Likelihood, prior and the scales of group effects."""
+    p, q = len(tails.PRIORS[family]), rows.design.shape[1]
+    matrix = np.column_stack([rows.design, np.eye(max(n_groups, 1))[rows.group][:, :n_groups]])
     step = max(1, MOST_CELLS // max(len(rows.tolls), 1))
 
     def log_likelihood(theta: Floats) -> Floats:
@@ -155,17 +193,10 @@ def regression_posterior(
     own_mean, own_sd = (np.array(column) for column in zip(*tails.PRIORS[family], strict=True))
     unit = EFFECT_SD[family]
     levels = (np.arange(SCALE_NODES) + 0.5) / SCALE_NODES
-    scales = unit * stats.halfnorm.ppf(levels) if grouped else np.ones(1)
+    scales = unit * stats.halfnorm.ppf(levels) if n_groups else np.ones(1)
     fixed = np.concatenate([own_sd, np.full(q, unit)])
     prior = Prior(
-        np.concatenate([own_mean, np.zeros(q + grouped)]),
-        np.column_stack([np.tile(fixed, (len(scales), 1)), np.tile(scales[:, None], grouped)]),
+        np.concatenate([own_mean, np.zeros(q + n_groups)]),
+        np.column_stack([np.tile(fixed, (len(scales), 1)), np.tile(scales[:, None], n_groups)]),
     )
-    found = sampled(log_likelihood, prior, draws, rng)
-    theta, zeros = found.draws, np.zeros(draws)
-    effects = Effects(
-        theta[:, p : p + q],
-        theta[:, p + q :] if grouped else zeros[:, None],
-        rng.normal(0.0, scales[prior.scale_of(theta, rng)]) if grouped else zeros,
-    )
-    return drawn(family, theta[:, :p], x_min), effects, found.log_evidence, found.khat
+    return log_likelihood, prior, scales

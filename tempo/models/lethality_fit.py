@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,16 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.rounding import interval, number, percent, plural
-from tempo.errors import OptionError
+from tempo.errors import OptionError, UnknownValuesWarning
 from tempo.models import lethality_tables as tables
 from tempo.models.chance import Chance
 from tempo.models.intervals import interval_levels
-from tempo.models.lethality_blocks import Block, next_attack
+from tempo.models.lethality_blocks import Block, Sorts, next_attack, sorts_ahead
 from tempo.models.lethality_checks import checks
 from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_next import NextAttack, one_sort
 from tempo.models.lethality_posterior import datatree
-from tempo.models.lethality_reading import Record, Tolls
+from tempo.models.lethality_reading import Record, Tolls, place_of
 from tempo.models.lethality_words import Words, words_for
 from tempo.models.posterior import deal
 from tempo.models.provenance import Provenance
@@ -73,6 +74,7 @@ class LethalityFit:
     khat: float
     _mixture: Block = field(repr=False)
     _next: NextAttack = field(repr=False)
+    _sorts: Sorts = field(repr=False)
     _blocks: dict[str, Block] = field(repr=False)
     _record: Record = field(repr=False)
     _comparison: pd.DataFrame = field(repr=False)
@@ -262,7 +264,7 @@ class LethalityFit:
         """Comparison of the families of tails.
 
         One row for each, the heaviest first. ``weight``: what the fit uses. ``log_evidence`` and ``posterior``: log
-        marginal likelihood, and the probability that follows from it and equal prior ones. ``elpd``: expected log
+        marginal likelihood, and the probability that follows from it and ``tail_prior``. ``elpd``: expected log
         predictive density by leave-one-out (its ``khat`` above 0.7: doubtful), ``difference`` from the best,
         each with its standard error; ``pseudo_bma``: the weights that follow, by the Bayesian bootstrap.
         """
@@ -290,7 +292,7 @@ class LethalityFit:
         rows = {}
         for name in self.tails.index:
             block = self._blocks[name]
-            coming = next_attack(block, self._record, np.random.default_rng(0))
+            coming = next_attack(block, self._sorts, np.random.default_rng(0))
             chance = coming.exceeds(block.tail, np.array([float(at_least)]))[:, 0]
             low, high = np.quantile(chance, interval_levels(prob))
             rows[name] = [self.weights[name], float(chance.mean()), low, high]
@@ -473,8 +475,8 @@ class LethalityFit:
         for i, name in enumerate(groups):
             code = None
             if self.model.group is not None:
-                code = record.groups.index(name) if name in record.groups else -1
-            coming = next_attack(mixture, record, rng, code)
+                code = place_of(name, record.groups)
+            coming = next_attack(mixture, sorts_ahead(mixture, record, code), rng)
             parts.append(coming.simulate(mixture.tail, attacks[..., i], rng))
         total, deadliest = zip(*parts, strict=True)
         return np.stack(total, axis=-1), np.stack(deadliest, axis=-1)
@@ -544,6 +546,10 @@ class LethalityFit:
         return np.where(k == 0, 1.0, coming.exceeds(self.draws, np.maximum(k, 1.0)))
 
     def _given(self, given: Mapping[str, object]) -> NextAttack:
+        if not isinstance(given, Mapping):
+            raise OptionError(
+                f"given is a {type(given).__name__}; expected what is known of the attack, such as {{'munitions': 30}}."
+            )
         record, model = self._record, self.model
         group = model.group
         if record.anyone.design is None and record.many.design is None and group is None:
@@ -555,10 +561,23 @@ class LethalityFit:
             raise OptionError(
                 f"given holds {', '.join(map(repr, given)) or 'nothing'}; expected the group {group!r} too."
             )
+        known = record.anyone.variables | record.many.variables | {"date"}
+        known |= set() if group is None else {group}
+        strange = [str(name) for name in given if name not in known]
+        if strange:
+            raise OptionError(
+                f"given holds {', '.join(map(repr, strange))}, which the fit does not know; it knows "
+                f"{', '.join(map(repr, sorted(known)))}."
+            )
         code = np.zeros(1, dtype=np.int64)
         if group is not None:
-            name = str(given[group])
-            code[0] = record.groups.index(name) if name in record.groups else -1
+            code[0] = place_of(given[group], record.groups)
+            if code[0] < 0:
+                text = (
+                    f"no attack behind the fit has {group}={given[group]!r} (they have {', '.join(record.groups)}); it "
+                    "is taken for a group that was never seen."
+                )
+                warnings.warn(UnknownValuesWarning(text), stacklevel=4)
         chance = self._mixture.anyone.chance(record.anyone.of(given)[None], code)
         shift = self._mixture.effects.shift(record.many.of(given)[None], code)
         return one_sort(chance[:, 0], shift[:, 0])
@@ -575,7 +594,7 @@ def _span(low: float, high: float) -> str:
     return f"{number(low)} to over a billion" if math.isinf(high) else interval(low, high)
 
 
-def whole(value: float, *, least: int) -> int:
+def whole(value: object, *, least: int) -> int:
     """Give a whole number of deaths, or refuse it.
 
     Parameters
@@ -595,6 +614,8 @@ def whole(value: float, *, least: int) -> int:
     >>> whole(3.0, least=1)
     3
     """
-    if isinstance(value, bool) or not least <= value < math.inf or value != int(value):
-        raise OptionError(f"at_least is {value!r}; expected a whole number from {least} up.")
-    return int(value)
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        number_of = float(value)
+        if least <= number_of < math.inf and number_of == math.floor(number_of):
+            return int(number_of)
+    raise OptionError(f"at_least is {value!r}; expected a whole number from {least} up.")

@@ -68,12 +68,12 @@ def datatree(
                 (*two, "toll_covariate"),
                 chains(block.effects.coefficients),
             )
-        if len(record.groups) > 1:
+        if record.n_groups:
             variables[f"{name}_group_effect"] = ((*two, "group"), chains(block.effects.level))
     if len(blocks) > 1:
         variables["tail"] = (two, chains(fit.draws.family))
     coords: dict[str, object] = {}
-    if len(record.groups) > 1:
+    if record.n_groups:
         variables["group_level"] = ((*two, "group"), chains(anyone.level))
         coords["group"] = record.groups
     if anyone.coefficients is not None and record.anyone.names:

@@ -14,11 +14,20 @@ from tempo.data.rules import parse_rule
 from tempo.errors import DataError, RuleError
 from tempo.models.lethality_design import Covariates
 
-__all__ = ["LethalRows", "Record", "Tolls", "lethal_by_rule", "read_groups", "read_tolls"]
+__all__ = [
+    "LethalRows",
+    "Record",
+    "Tolls",
+    "least_by_rule",
+    "place_of",
+    "read_groups",
+    "read_tolls",
+]
 
 type Floats = NDArray[np.float64]
 
 UNKNOWN = "unknown"
+_MOST_PROBED = 1_000  # tolls up to this are shown to a counting rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +154,8 @@ def read_tolls(incidents: Incidents, column: str) -> Tolls:
     return Tolls(np.floor(low), np.ceil(high))
 
 
-def lethal_by_rule(incidents: Incidents, column: str) -> bool:
-    """Tell whether the counting rule takes in only attacks that killed.
+def least_by_rule(incidents: Incidents, column: str) -> int:
+    """Give how many an attack must have killed for the counting rule to take it in.
 
     A rule knows what it cannot decide: if it leaves out an attack of which nothing is known but that it killed nobody,
     it leaves out every attack that killed nobody.
@@ -160,28 +169,30 @@ def lethal_by_rule(incidents: Incidents, column: str) -> bool:
 
     Returns
     -------
-    bool
-        False too where undecided rows were taken in.
+    int
+        0 where attacks that killed nobody may be counted, or undecided rows were taken in.
 
     Examples
     --------
     >>> table = pd.DataFrame({"date_start": ["2020-01-05", "2020-01-09"], "killed": [2, 0], "munitions": [1, 20]})
     >>> attacks = Incidents(table, ("2020-01-01", "2020-02-01"))
-    >>> lethal_by_rule(attacks.where("killed > 0"), "killed")
-    True
-    >>> lethal_by_rule(attacks.where("killed > 0 or munitions >= 10"), "killed")
-    False
+    >>> least_by_rule(attacks.where("killed > 0"), "killed")
+    1
+    >>> least_by_rule(attacks.where("killed > 0 or munitions >= 10"), "killed")
+    0
     """
     try:
         rule = parse_rule(incidents.rule.removesuffix(" [undecided rows: best]"))
     except RuleError:
-        return False
-    harmless = incidents.table.head(0).reindex([0])
+        return 0
+    numbers = np.arange(_MOST_PROBED, dtype=float)
+    probes = incidents.table.head(0).reindex(range(len(numbers)))
     for name in (column, f"{column}_low", f"{column}_high"):
-        if name in harmless:
-            harmless[name] = 0.0
-    truth = rule.truth(harmless)
-    return not (truth.true.any() or truth.undecided.any())
+        if name in probes:
+            probes[name] = numbers
+    truth = rule.truth(probes)
+    counted = np.asarray(truth.true | truth.undecided)
+    return int(counted.argmax()) if counted.any() else 0
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Floats:
@@ -222,6 +233,39 @@ def read_groups(incidents: Incidents, group: str) -> tuple[NDArray[np.int64], li
         )
     codes, names = pd.factorize(table[group].astype("str").fillna(UNKNOWN), sort=True)
     return np.asarray(codes, dtype=np.int64), [str(name) for name in names]
+
+
+def place_of(value: object, groups: list[str]) -> int:
+    """Find the group that a value belongs to.
+
+    Parameters
+    ----------
+    value : object
+        As somebody gives it; a missing one belongs to "unknown", and 1 to "1.0".
+    groups : list of str
+        Names of the groups.
+
+    Returns
+    -------
+    int
+        Its place; -1 where there is none.
+
+    Examples
+    --------
+    >>> place_of("bomb", ["bomb", "rocket"]), place_of(1, ["1.0", "2.0"]), place_of("drone", ["bomb"])
+    (0, 0, -1)
+    """
+    name = UNKNOWN if value is None or value != value else str(value)
+    if name not in groups and isinstance(value, int | float):
+        name = next((group for group in groups if _as_number(group) == value), name)
+    return groups.index(name) if name in groups else -1
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,6 +325,8 @@ class Record:
         Of the chance that anyone is killed.
     many : Covariates
         Of the number killed.
+    grouped : bool
+        Whether attacks are told apart by group; without it all are in one.
     certain : bool
         Whether an attack is counted only if it killed.
     """
@@ -291,7 +337,13 @@ class Record:
     groups: list[str]
     anyone: Covariates
     many: Covariates
+    grouped: bool = False
     certain: bool = False
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups share what they know; 0 where attacks are not told apart."""
+        return len(self.groups) if self.grouped else 0
 
     @property
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 
 from tempo.models.laplace import Resampled, importance_resample
 
-__all__ = ["Prior", "sampled"]
+__all__ = ["Prior", "laplace_evidence", "sampled"]
 
 type Floats = NDArray[np.float64]
 
@@ -31,6 +31,21 @@ class Prior:
 
     mean: Floats
     sd: Floats
+
+    def near(self, theta: Floats) -> NDArray[np.bool_]:
+        """Tell which parameters are worth a likelihood.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n, d)
+            Parameters.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            A dozen standard deviations out special functions overflow, and nothing is lost.
+        """
+        return np.asarray((np.abs(theta - self.mean) < 12 * self.sd.max(axis=0)).all(axis=1))
 
     def given(self, scale: int, theta: Floats) -> Floats:
         """Give the log density under one scale.
@@ -140,32 +155,62 @@ def sampled(
     Resampled
         By its Laplace approximation and importance resampling.
     """
-    widest = prior.sd.max(axis=0)
 
     def log_target(theta: Floats) -> Floats:
-        # A dozen standard deviations out the special functions overflow, and nothing is lost.
-        near = (np.abs(theta - prior.mean) < 12 * widest).all(axis=1)
+        near = prior.near(theta)
         value = np.full(len(theta), -np.inf)
         value[near] = prior.log(theta[near]) + log_likelihood(theta[near])
         return np.where(np.isnan(value), -np.inf, value)
 
-    def losses_under(scale: int) -> Callable[[Floats], Floats]:
-        def losses(theta: Floats) -> Floats:
-            value = np.full(len(theta), 1e300)
-            near = (np.abs(theta - prior.mean) < 12 * widest).all(axis=1)
-            value[near] = -prior.given(scale, theta[near]) - log_likelihood(theta[near])
-            return np.where(np.isfinite(value), np.minimum(value, 1e300), 1e300)
-
-        return losses
-
     # Given its scale the posterior is nearly normal; the proposal is a mixture of what it is under each.
     peaks: list[tuple[Floats, Floats, float]] = []
-    place = _start(losses_under(len(prior.sd) - 1), prior)
+    place = _start(_losses(log_likelihood, prior, len(prior.sd) - 1), prior)
     for scale in reversed(range(len(prior.sd))):
-        losses = losses_under(scale)
+        losses = _losses(log_likelihood, prior, scale)
         place, loss = _climbed(losses, place)
         peaks.append((place, np.linalg.pinv(_curvature(losses, place)), -loss))
     return importance_resample(log_target, peaks, prior.sample, prior.log, draws, rng)
+
+
+def laplace_evidence(log_likelihood: Callable[[Floats], Floats], prior: Prior) -> float:
+    """Give the log evidence by the Laplace approximation at the peak.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        Of each row of parameters, shape (m, d) to (m,).
+    prior : Prior
+        With one scale.
+
+    Returns
+    -------
+    float
+        Exact for a normal posterior.
+
+    Examples
+    --------
+    >>> prior = Prior(np.zeros(1), np.ones((1, 1)))
+    >>> round(laplace_evidence(lambda theta: stats.norm.logpdf(1.0, theta[:, 0], 1.0), prior), 6)
+    -1.515512
+    """
+    losses = _losses(log_likelihood, prior, 0)
+    place, loss = _climbed(losses, _start(losses, prior))
+    _, log_volume = np.linalg.slogdet(_curvature(losses, place))
+    return 0.5 * (len(place) * math.log(2 * math.pi) - float(log_volume)) - loss
+
+
+def _losses(
+    log_likelihood: Callable[[Floats], Floats], prior: Prior, scale: int
+) -> Callable[[Floats], Floats]:
+    """Minus the log of prior times likelihood, under one scale."""
+
+    def losses(theta: Floats) -> Floats:
+        value = np.full(len(theta), 1e300)
+        near = prior.near(theta)
+        value[near] = -prior.given(scale, theta[near]) - log_likelihood(theta[near])
+        return np.where(np.isfinite(value), np.minimum(value, 1e300), 1e300)
+
+    return losses
 
 
 def _start(losses: Callable[[Floats], Floats], prior: Prior) -> Floats:

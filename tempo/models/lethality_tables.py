@@ -213,7 +213,7 @@ def groups(block: Block, record: Record, at_least: int, prob: float) -> pd.DataF
         One row for each group.
     """
     n, tolls = len(record.groups), record.tolls
-    codes = np.array([*range(n), -1]) if n > 1 else np.array([0])
+    codes = np.array([*range(n), -1]) if record.n_groups else np.array([0])
     each = np.ones((len(codes), 1))
     chance = block.anyone.chance(each * _average(record.anyone), codes)
     shift = block.effects.shift(each * _average(record.many), codes)

@@ -58,6 +58,7 @@ PRIORS = {
 }
 
 _SMALLEST = 1e-300
+FARTHEST = 20.0  # a location beyond is as good as infinite, and overflows
 FEWEST_SPLINED = 5_000
 SPLINE_END, SPLINE_NODES = 6.0, 6_001
 
@@ -257,7 +258,8 @@ def shifted(family: str, place: Floats, shift: Floats | None) -> Floats:
     """
     if shift is None:
         return place
-    return place - shift if family == "power" else place + shift
+    moved = place - shift if family == "power" else place + shift
+    return np.clip(moved, -FARTHEST, FARTHEST)
 
 
 def log_survival(

@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 import tempo
-from tempo.errors import OptionError, UnknownValuesWarning
+from tempo.errors import DataError, OptionError, UnknownValuesWarning
 from tempo.models import severity_tails as tails
 from tempo.models.lethality_effects import EFFECT_SD, regression_posterior
 from tempo.models.lethality_reading import LethalRows, Tolls
@@ -114,7 +114,7 @@ X = [[-1.0], [-0.5], [-1.2], [0.1], [1.0], [0.8], [0.3], [1.4]]
 def test_regression_by_brute_force(family) -> None:
     data = rows(LOW, HIGH, X)
     tail, effects, evidence, khat = regression_posterior(
-        family, data, 1, 1, 20_000, np.random.default_rng(1)
+        family, data, 0, 1, 20_000, np.random.default_rng(1)
     )
     assert khat < 0.7
     rng = np.random.default_rng(2)
@@ -483,6 +483,126 @@ def test_where_the_rule_asks_for_deaths_the_chance_is_one() -> None:
     free = fit(other)
     assert free.probability(1) < 1
     assert free.describe().startswith("The next attack kills anyone with probability")
+
+
+# -- what a hostile reading found ------------------------------------------------------------------------------
+
+
+def test_a_power_law_whose_exponents_covariates_explain_begins_at_one() -> None:
+    """Without covariates a mixture of exponents looks like a law that begins late."""
+    rng = np.random.default_rng(12)
+    exponent = np.repeat([1.4, 2.0, 3.0, 4.0], 100)
+    killed = tails.sample("power", np.log(exponent - 1.0)[:, None], rng)[:, 0].astype(float)
+    kind = np.repeat(list("abcd"), 100)
+    grouped = fit(attacks(killed=np.minimum(killed, 1e6), kind=kind), group="kind")
+    assert grouped.weights["power"] > 0.9
+    assert (grouped._blocks["power"].tail.x_min <= 2).mean() > 0.9
+    deadly = grouped.probability(1_000, given={"kind": "a"})
+    truth = math.exp(tails.log_survival("power", np.array([[math.log(0.4)]]), [1_000])[0, 0])
+    assert deadly.low < truth < deadly.high
+
+
+def test_many_attacks_of_few_sorts_keep_their_number() -> None:
+    rng = np.random.default_rng(3)
+    big = rng.integers(0, 2, 4_000)
+    killed = (rng.random(4_000) < 0.1 + 0.17 * big) * 1.0
+    found = fit(
+        attacks(killed=killed, big=big), formula="big", toll_formula="1", draws=2_000
+    ).probability(1)
+    assert float(found) == pytest.approx(killed.mean(), abs=0.004)
+    assert found.high - found.low == pytest.approx(
+        2 * 1.645 * math.sqrt(0.185 * 0.815 / 4_000), rel=0.2
+    )
+
+
+def test_rare_deadly_sorts_are_not_lost_among_many() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=900)
+    theta = np.column_stack([0.2 + 1.2 * x, np.full(900, math.log(0.8))])
+    killed = tails.sample("lognormal", theta, rng)[:, 0].astype(float)
+    fitted = fit(attacks(killed=killed, x=x), tail="lognormal", formula="1", toll_formula="x")
+    each = np.mean([float(fitted.probability(60, given={"x": value})) for value in x])
+    assert float(fitted.probability(60)) == pytest.approx(each, rel=0.12)
+    assert fitted.by_tail(60).loc["lognormal", "probability"] == pytest.approx(each, rel=0.12)
+
+
+def test_the_next_attack_comes_after_the_last_day() -> None:
+    rng = np.random.default_rng(5)
+    killed = np.concatenate([rng.random(200) < 0.05, rng.random(40) < 0.6]) * 1.0
+    fitted = fit(attacks(killed=killed), formula="after(date, '2000-07-19')")
+    assert float(fitted.probability(1)) == pytest.approx(
+        float(fitted.probability(1, given={})), abs=0.01
+    )
+    assert fitted.probability(1) > 0.4
+
+
+def test_rules_that_cut_off_small_tolls_are_refused() -> None:
+    incidents = attacks(killed=[0.0, 1, 3, 12, 0, 2, 7, 9] * 3).where("killed >= 5")
+    with pytest.raises(DataError, match="only attacks with 5 or more killed"):
+        tempo.Lethality().fit(incidents, rng=1)
+
+
+def test_a_group_that_stands_alone_says_little_of_a_new_one() -> None:
+    incidents = attacks(killed=[0.0, 1] * 30, kind=["bomb"] * 60, munitions=[1, 2, 3] * 20)
+    fitted = fit(incidents, formula="munitions", group="kind")
+    table = fitted.groups()
+    old, new = table.loc["bomb"], table.loc["a new one"]
+    assert new["high"] - new["low"] > 2 * (old["high"] - old["low"])
+
+
+def test_what_is_given_is_known_to_the_fit_or_refused() -> None:
+    incidents = attacks(killed=[0.0, 1, 2, 0] * 5, zone=[1, 2] * 10, kind=[1.0, np.nan] * 10)
+    fitted = fit(incidents, formula="C(zone)", group="kind", draws=100)
+    one = fitted.probability(1, given={"zone": 1, "kind": 1})
+    assert one == fitted.probability(1, given={"zone": 1, "kind": 1.0})
+    assert one != fitted.probability(
+        1, given={"zone": 1, "kind": None}
+    )  # the data's blanks are a group
+    with pytest.warns(UnknownValuesWarning, match="never seen"):
+        fitted.probability(1, given={"zone": 1, "kind": 7})
+    for given, message in (
+        ({"zone": 1, "kind": 1, "colour": 3}, "'colour', which the fit does not know"),
+        ({"zone": 99, "kind": 1}, "zone is 99"),
+        ({"zone": [1], "kind": 1}, "zone is"),
+        ("zone", "given is a str"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            fitted.probability(1, given=given)
+    with pytest.raises(OptionError, match="at_least is 'x'"):
+        fitted.probability("x")
+
+
+def test_covariates_that_say_nothing_change_nothing() -> None:
+    killed = [0.0, 1, 2, 0] * 5
+    constant = fit(attacks(killed=killed, x=[0.1] * 20), formula="x", draws=2_000)
+    assert constant.coefficients().loc["x", "per"] == 1
+    assert math.isfinite(constant.probability(1, given={"x": 0.11}))
+    huge = fit(attacks(killed=killed, x=[1.0, 2, 3, 4] * 5), formula="x", draws=2_000)
+    assert 0 <= huge.probability(10, given={"x": 1e9}) <= 1
+    with pytest.raises(DataError, match="not finite"):
+        fit(attacks(killed=killed, x=[1.0, math.inf] * 10), formula="x")
+    part = attacks(killed=killed, x=[1.0, np.nan] * 10, y=[np.nan, 1.0] * 10)
+    with pytest.raises(DataError, match="both formulas"):
+        fit(part, formula="x", toll_formula="y")
+    with pytest.raises(OptionError, match="what it is to explain"):
+        fit(attacks(killed=killed), formula="killed")
+
+
+def test_few_attacks_are_those_that_the_tail_has_seen() -> None:
+    x = [1.0, 2, 3, 4] + [np.nan] * 56
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownValuesWarning)
+        fitted = fit(attacks(killed=[1.0] * 60, x=x), toll_formula="x")
+    assert "Only 4 of 60 attacks are known" in " ".join(fitted.provenance.notes)
+
+
+def test_weights_of_tails_that_leave_one_out_cannot_judge_are_called_doubtful() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=14)
+    killed = np.round(np.exp(2.5 * x)).clip(1, 10**5)
+    fitted = fit(attacks(killed=killed, x=x), formula="1", toll_formula="x")
+    doubted = fitted.tails["khat"].max() > 0.7
+    assert doubted == ("attacks left out is doubtful" in " ".join(fitted.provenance.notes))
 
 
 @pytest.mark.slow
