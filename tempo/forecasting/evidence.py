@@ -15,7 +15,16 @@ from tempo.forecasting.stories import Story
 from tempo.forecasting.story_draws import nearer
 from tempo.forecasting.story_kernels import add_evidence, day_terms, excitation
 
-__all__ = ["LEAST_ESS", "Account", "Told", "account_of", "before_data", "blocks", "curve_of"]
+__all__ = [
+    "LEAST_ESS",
+    "Account",
+    "Told",
+    "account_of",
+    "before_data",
+    "blocks",
+    "curve_of",
+    "steady_evidence",
+]
 
 type Floats = NDArray[np.float64]
 
@@ -422,7 +431,7 @@ def _weighed_steady(
     values = np.where((judged.exposure > 0).all(axis=0), judged.values, 0.0)
     exact = np.array(
         [
-            _steady_evidence(rate, values[s], exposure)
+            steady_evidence(rate, values[s], exposure)
             + judged.default_marks(s)
             + judged.log_share[s]
             for s in range(n_series)
@@ -482,8 +491,29 @@ def _weighed_steady(
     return weighed(again, np.zeros((len(again), 1)))
 
 
-def _steady_evidence(rate: GammaRate, values: Floats, exposure: Floats) -> Floats:
-    """Give the log marginal likelihood of Poisson counts up to each day, their rate being Gamma."""
+def steady_evidence(rate: GammaRate, values: Floats, exposure: Floats) -> Floats:
+    """Give the log marginal likelihood of Poisson counts up to each day, their rate being Gamma.
+
+    Parameters
+    ----------
+    rate : GammaRate
+        Its distribution.
+    values : ndarray of float, shape (days,)
+        Attacks.
+    exposure : ndarray of float, shape (days,)
+        Observed share of each day.
+
+    Returns
+    -------
+    ndarray of float, shape (days,)
+        In closed form.
+
+    Examples
+    --------
+    >>> rate = GammaRate(1.0, 1.0, "said")
+    >>> np.exp(steady_evidence(rate, np.zeros(3), np.ones(3))).round(3).tolist()
+    [0.5, 0.333, 0.25]
+    """
     values = np.where(exposure > 0, values, 0.0)
     events, days = np.cumsum(values), np.cumsum(exposure)
     shape = rate.shape + events

@@ -8,12 +8,18 @@ observed. If one of the scenarios is true, the ratio of the two evidences passes
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy import special
 
-__all__ = ["FREE_BETTER", "free_evidence"]
+from tempo.forecasting.evidence import steady_evidence
+from tempo.forecasting.judged import Judged
+from tempo.forecasting.laws import GammaRate
+
+__all__ = ["FREE_BETTER", "free_evidence", "free_log_evidence"]
 
 type Floats = NDArray[np.float64]
 
@@ -23,6 +29,7 @@ FREE_BETTER = 20.0
 SHAPE, MEANS = 0.5, (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 #: Chance that a new rate begins on a day; all alike probable.
 HAZARDS = (0.0, 1 / 90, 1 / 30)
+_SERIES = 8  # draws of uncertain dates, and of uncertain delays, that are looked at
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -103,3 +110,43 @@ def free_evidence(counts: Floats, exposure: Floats) -> Floats:
             _filtered(counts, exposure, SHAPE, SHAPE / mean, hazard, out)
             total = np.logaddexp(total, out)
     return np.concatenate([[0.0], total - np.log(len(MEANS) * len(HAZARDS))])
+
+
+def free_log_evidence(judged: Judged) -> float:
+    """Log evidence of a rate that is free to change, averaged as that of the scenarios is.
+
+    It takes a while, so that of many draws of the dates only the weightiest are looked at. How much they weigh among
+    all of them is taken from a steady rate, whose evidence has a closed form.
+
+    Parameters
+    ----------
+    judged : Judged
+        The days that judge.
+
+    Returns
+    -------
+    float
+        Natural logarithm; kinds and deaths judge by shares that are learned as they come.
+    """
+    curves = judged.exposure[:_SERIES]
+    events = float(judged.share @ judged.values.sum(axis=1))
+    even = GammaRate(0.5, 0.5 * max(len(judged.days), 1) / (events + 0.5), "the average rate")
+    marks = np.array(
+        [
+            judged.default_marks(s)[-1] if judged.values.size else 0.0
+            for s in range(len(judged.share))
+        ]
+    )
+
+    def evidence(s: int, of: Callable[[Floats, Floats], Floats]) -> float:
+        if not judged.values.size:
+            return float(judged.log_share[s])
+        logs = [of(np.where(e > 0, judged.values[s], 0.0), e)[-1] for e in curves]
+        return float(special.logsumexp(logs) - np.log(len(curves)) + marks[s] + judged.log_share[s])
+
+    proxy = np.array(
+        [evidence(s, lambda v, e: steady_evidence(even, v, e)) for s in range(len(judged.share))]
+    )
+    chosen = np.argsort(-proxy, kind="stable")[:_SERIES]
+    free = special.logsumexp([evidence(int(s), free_evidence) for s in chosen])
+    return float(free + special.logsumexp(proxy) - special.logsumexp(proxy[chosen]))

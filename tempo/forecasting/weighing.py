@@ -21,7 +21,7 @@ from tempo.errors import OtherAttacksWarning, ScenarioError
 from tempo.forecasting.daily import daily_series
 from tempo.forecasting.day_effect import DayEffect, day_effect
 from tempo.forecasting.evidence import LEAST_ESS, Account, account_of
-from tempo.forecasting.free_rate import free_evidence
+from tempo.forecasting.free_rate import free_log_evidence
 from tempo.forecasting.judged import Judged, Record, record_of
 from tempo.forecasting.late_reports import late_notes, reported_curves, reported_story, said_delay
 from tempo.forecasting.odds_checks import bunching_table, rejected
@@ -217,7 +217,7 @@ def _answer(question: _Question, rng: RNGLike) -> Weights:
             f"what was observed since {start:%Y-%m-%d} is impossible under each of the scenarios ({', '.join(names)}), "
             "so that they have no odds. Give one of them a rate that is not 0, or kinds that occur."
         )
-    free = _free(judged)
+    free = free_log_evidence(judged)
     missing = unexplained(log_evidence, free)
     entropy = int(source.generator.integers(2**63))
     notes = _notes(question, accounts, judged, effect, record)
@@ -445,19 +445,6 @@ def _of_reported(scenario: Scenario, names: tuple[str, ...] | None) -> str:
         return repr(scenario.name)
     some = [phase.name for phase, yes in zip(scenario.phases, learned, strict=False) if yes]
     return f"{scenario.name!r} ({' and '.join(some)})" if some else ""
-
-
-def _free(judged: Judged) -> float:
-    """Log evidence of a rate that is free to change, averaged as that of the scenarios is."""
-    logs = [
-        free_evidence(np.where(exposure > 0, values, 0.0), exposure)[-1]
-        + (judged.default_marks(s)[-1] if values.size else 0.0)
-        + judged.log_share[s]
-        for s, values in enumerate(judged.values[:8])  # they hardly differ
-        for exposure in judged.exposure[:8]
-    ]
-    whole = special.logsumexp(judged.log_share[:8]) + np.log(min(len(judged.exposure), 8))
-    return float(special.logsumexp(logs) - whole)
 
 
 def _bunched(

@@ -737,3 +737,17 @@ def test_a_true_scenario_is_seldom_called_unexpected():
         weights = weigh(pd.Series(rng.poisson(rate, 50), index=days), told, rng=rng)
         called += any("No scenario expected" in note for note in weights.notes)
     assert 0 < called <= stats.binom(120, 0.05).ppf(0.999)
+
+
+def test_the_free_rate_is_averaged_over_all_draws_of_the_dates():
+    """As the scenarios are: over the first eight, it was off by a factor of 20, which is where none explains."""
+    two = [Scenario.every("4-8 days", name="a"), Scenario.every("2-3 days", name="b")]
+    for seed in range(6):
+        weights = weigh(half_inside(6, 8), two, since="2021-01-01", imputations=20, rng=seed)
+        judged = weights._judged
+        assert len(judged.share) > 8
+        logs = [
+            free_evidence(values, judged.exposure[0])[-1] + log_share
+            for values, log_share in zip(judged.values, judged.log_share, strict=True)
+        ]
+        assert weights.free_log_evidence == pytest.approx(special.logsumexp(logs), abs=0.05)
