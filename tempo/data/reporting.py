@@ -144,7 +144,7 @@ class ReportingDelay:
         int
             Days.
         """
-        if not 0 < share < 1:
+        if not isinstance(share, int | float | np.number) or not 0 < share < 1:
             raise OptionError(
                 f"share is {share!r}; expected a number between 0 and 1, such as 0.9."
             )

@@ -106,7 +106,7 @@ class StandDown:
                 f"delay_days is {self.delay_days!r}; expected the first and last whole number of days between an "
                 "attack and the stand-down that it leads to, such as (1, 14)."
             )
-        if self.trigger not in {"attack", "lethal attack"}:
+        if self.trigger not in ("attack", "lethal attack"):
             raise OptionError(f"trigger is {self.trigger!r}; expected 'attack' or 'lethal attack'.")
 
     def fit(

@@ -15,7 +15,7 @@ from tempo.forecasting.continuations import Continued
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, require_interval
 from tempo.forecasting.onsets import Onset, onset_words, said_onset
 from tempo.forecasting.said_rates import MULTIPLE_FORMS, multiple_interval, rate_interval
-from tempo.forecasting.spans import chance_interval, length_interval
+from tempo.forecasting.spans import chance_interval, is_number, length_interval
 
 __all__ = ["Breakdown", "Phase", "said_length", "said_multiple", "said_rate"]
 
@@ -150,7 +150,7 @@ class Phase:
         ScenarioError
             If something is not understood; the message lists the accepted forms.
         """
-        if not 0 < prob < 1:
+        if not is_number(prob) or not 0 < prob < 1:
             raise ScenarioError(f"prob is {prob!r}; expected a probability between 0 and 1.")
         if then not in _FOLLOWS:
             raise ScenarioError(

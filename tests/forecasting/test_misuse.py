@@ -297,3 +297,17 @@ def test_what_was_said_is_read_or_refused():
             ReportingDelay.within(wrong, 0.5)
     with pytest.raises(ScenarioError, match="path is None"):
         tempo.read_scenarios(None)
+
+
+@pytest.mark.parametrize("wrong", [None, "0.9", [0.9], 0, 1, float("nan")])
+def test_a_share_is_a_number_between_none_and_all(wrong):
+    for ask in (
+        lambda: tempo.Phase.of("p", "1-2 a week", prob=wrong),
+        lambda: tempo.Scenario.escalation(PAST, prob=wrong),
+    ):
+        with pytest.raises(ScenarioError, match="prob is"):
+            ask()
+    with pytest.raises(OptionError, match="share is"):
+        ReportingDelay.within(2, 14).days_until(wrong)
+    with pytest.raises(OptionError, match="trigger is"):
+        tempo.StandDown("10-30 %", "5-30 days", trigger=[wrong])
