@@ -179,10 +179,13 @@ def _totals(beside: pd.DataFrame) -> Table | None:
         )
         for start, row in zip(seen.index, seen.to_dict("records"), strict=True)
     )
+    unit = beside.attrs.get("unit", "")
     return Table(
         ("Period", "Operations", "a month", "Attacks a month"),
         rows,
-        title="Published operations beside attacks",
+        title=f"Published operations ({unit}) beside attacks"
+        if unit
+        else "Published operations beside attacks",
         note="Periods are too long and too few to read a response from: agreement here proves nothing.",
     )
 

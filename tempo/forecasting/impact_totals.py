@@ -124,7 +124,7 @@ class OperationsTotals:
         -------
         pandas.DataFrame
             The table, with ``attacks``, ``attacks_per_month`` and ``watched`` (whether the whole period lies in the
-            window of the attacks; elsewhere the two are missing).
+            window of the attacks; elsewhere the two are missing). ``attrs`` hold ``series`` and ``unit``.
         """
         found = self.table.copy()
         dates = attacks.table["date_start"]
@@ -137,6 +137,7 @@ class OperationsTotals:
         found["attacks"] = np.where(inside, number_of, np.nan)
         found["attacks_per_month"] = found["attacks"] / found["days"] * _MONTH_DAYS
         found["watched"] = inside
+        found.attrs |= {"series": self.series, "unit": self.unit}
         return found
 
     def verdict(self) -> str:
