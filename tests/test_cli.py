@@ -402,7 +402,7 @@ def test_documented_pauses_come_from_a_file(ten_rows: Path, pauses: Path, tmp_pa
     text = _text(target)
     assert "No data were used" not in text
     assert "came before a stand-down" in text
-    assert "Other causes (flood) stopped operations" in text
+    assert "Other causes (flood) stopped or cut operations" in text
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ class Pauses:
             found = _merged([*zip(others["start_from"], others["end"].fillna(_EVER), strict=True)])
             why = "; ".join(dict.fromkeys(str(said) for said in others["cause"]))
             notes.append(
-                _blind_note(_cut(found, as_of), f"Other causes ({why}) stopped operations")
+                _blind_note(_cut(found, as_of), f"Other causes ({why}) stopped or cut operations")
             )
             spans = [*spans, *found]
         elif spans:

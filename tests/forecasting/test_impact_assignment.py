@@ -231,7 +231,7 @@ def test_attacks_in_a_blind_span_are_not_settled() -> None:
     assert fits["blind"].chance[1].moments()[0] > fits["ignored"].chance[1].moments()[0]
     assert any("could not be seen" in note for note in fits["blind"].notes)
     said = fits["blind"].describe()
-    assert "Other causes (COVID-19) stopped operations from 2020-03-01 to 2020-04-30" in said
+    assert "Other causes (COVID-19) stopped or cut operations from 2020-03-01 to 2020-04-30" in said
     assert "not settled" in said
 
 

@@ -59,7 +59,7 @@ def test_other_causes_in_the_same_scope_are_blind_spans() -> None:
     pauses = tempo.Pauses.from_table(TABLE, cause="rocket", scope="operations", before="2020-05-01")
     assert spans(pauses) == [("2020-03-20", "2020-05-01")]
     (note,) = (note for note in pauses.notes if "Other causes" in note)
-    assert "(virus) stopped operations from 2020-03-20 to 2020-04-30" in note
+    assert "(virus) stopped or cut operations from 2020-03-20 to 2020-04-30" in note
     assert "neither as having led" in note
     every = tempo.Pauses.from_table(TABLE, cause="rocket", before="2020-05-01")
     assert spans(every) == [("2020-02-01", "2020-02-10"), ("2020-03-20", "2020-05-01")]
