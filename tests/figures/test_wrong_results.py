@@ -116,9 +116,10 @@ def test_every_chart_draws_its_own_result(name: str, results: dict[str, object])
         "plot_shared_changes": "shared", "plot_triggering": "kinds",
     }  # fmt: skip
     if name == "plot_alarm":
-        figures.plot_alarm(results["counts"], results["watched"], results["alarm"])
+        ax = figures.plot_alarm(results["counts"], results["watched"], results["alarm"])
     else:
-        getattr(figures, name)(results[own[name]])
+        ax = getattr(figures, name)(results[own[name]])
+    assert any(part.has_data() for part in (*ax.figure.axes, *ax.child_axes))
 
 
 def test_the_other_parts_of_a_chart_are_looked_at_too(results: dict[str, object]) -> None:
