@@ -263,7 +263,8 @@ def analyse(
         try:
             lethality = _lethality(past, streams[7])
         except DataError as error:
-            refused["Lethality"] = str(error)
+            reason, _, _ = str(error).partition(". ")  # what follows is said to whoever writes code
+            refused["Lethality"] = f"{reason}."
         tell("Checking", 0.48)
         checks = _checks(fits)
         tell("Forecasting", 0.5)

@@ -361,7 +361,7 @@ class Lethality:
             notes.append(f"For {counted(bounded, 'attacks')} only limits of the toll are known.")
         if certain:
             notes.append(
-                f"By the counting rule each of these attacks {said.any}: what is uncertain is how many."
+                f"By the counting rule each of these attacks {said.some}: what is uncertain is how many."
             )
         elif self.column in incidents.rule.split():
             notes.append(

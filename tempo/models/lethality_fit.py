@@ -495,7 +495,7 @@ class LethalityFit:
         one, many = plural(self.label, one=True), plural(self.label)
         if self._record.certain:
             text = (
-                f"Each of the {many} {said.any}, by the counting rule; the next one {said.does} ten or more with "
+                f"Each of the {many} {said.some}, by the counting rule; the next one {said.does} ten or more with "
                 f"probability {ten}."
             )
         else:

@@ -14,7 +14,9 @@ class Words:
     Attributes
     ----------
     any : str
-        What an attack does: "kills anyone".
+        What an attack may do: "kills anyone".
+    some : str
+        What it does: "kills someone".
     does : str
         Before a number: "kills".
     done : str
@@ -26,6 +28,7 @@ class Words:
     """
 
     any: str
+    some: str
     does: str
     done: str
     had: str
@@ -51,8 +54,10 @@ def words_for(column: str) -> Words:
     ('kills anyone', 'wounded')
     """
     if column.startswith("killed"):
-        return Words("kills anyone", "kills", "killed", "killed anyone", "deaths")
+        return Words("kills anyone", "kills someone", "kills", "killed", "killed anyone", "deaths")
     if column.startswith("wounded"):
-        return Words("wounds anyone", "wounds", "wounded", "wounded anyone", "wounded")
+        return Words(
+            "wounds anyone", "wounds someone", "wounds", "wounded", "wounded anyone", "wounded"
+        )
     name = column.replace("_", " ")
-    return Words(f"has any {name}", "has", name, f"any {name}", name)
+    return Words(f"has any {name}", f"has some {name}", "has", name, f"any {name}", name)

@@ -55,10 +55,18 @@ def test_a_rule_that_looks_at_deaths_is_named(heavy) -> None:
 def test_under_a_rule_that_asks_for_deaths_attacks_and_deaths_are_as_probable() -> None:
     lethal = results("killed > 0")
     section = find(lethal, question=QUESTION).section("How deadly")
-    assert section.parts[0].startswith("Each of the heavy strikes kills anyone, by the counting")
+    assert section.parts[0].startswith("Each of the heavy strikes kills someone, by the counting")
     for days in (30, 60, 90):
         attacks = lethal.mixture.probability(1, f"{days}D")
         assert lethal.mixture.probability_deaths(1, f"{days}D") == attacks
+
+
+def test_a_rule_that_leaves_out_small_tolls_says_nothing_of_deaths() -> None:
+    few = results("killed >= 2")
+    assert few.lethality is None
+    notice = next(n for n in find(few, question=QUESTION).notices if "how deadly" in n)
+    assert notice.endswith("how often there are fewer cannot be learned from them.")
+    assert "tempo." not in notice
 
 
 def test_operations_are_judged_on_page_one(heavy) -> None:

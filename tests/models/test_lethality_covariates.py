@@ -472,7 +472,7 @@ def test_where_the_rule_asks_for_deaths_the_chance_is_one() -> None:
     assert fitted.probability(1).low == 1
     assert fitted.probability(2) < 1
     assert fitted.describe().startswith(
-        "Each of the lethal attacks kills anyone, by the counting rule"
+        "Each of the lethal attacks kills someone, by the counting rule"
     )
     assert "By the counting rule each" in " ".join(fitted.provenance.notes)
     assert "Only 12 attacks are known" in " ".join(fitted.provenance.notes)
