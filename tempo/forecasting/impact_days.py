@@ -18,7 +18,7 @@ from tempo.forecasting.impact_standdown import StandDownFit
 from tempo.forecasting.spans import check_whole
 from tempo.models.intervals import central_levels
 
-__all__ = ["LostDays", "changes_of", "lost_days"]
+__all__ = ["LostDays", "changes_of", "lost_days", "rates_and_gaps"]
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -180,18 +180,7 @@ class LostDays:
             ``median_per_day, low_per_day, high_per_day``, and the same as gaps: ``median_gap_days, low_gap_days,
             high_gap_days`` (the low gap belongs to the high rate).
         """
-        low, median, high = np.quantile(self.absorbable_per_day, central_levels(prob))
-        return pd.Series(
-            {
-                "median_per_day": median,
-                "low_per_day": low,
-                "high_per_day": high,
-                "median_gap_days": 1 / median,
-                "low_gap_days": 1 / high,
-                "high_gap_days": 1 / low,
-            },
-            name="absorbable",
-        )
+        return rates_and_gaps(*np.quantile(self.absorbable_per_day, central_levels(prob)))
 
     @property
     def status(self) -> str:
@@ -354,6 +343,38 @@ def _from_the_past(
         left = (whole - so_far).astype(np.int64)
         begun.append((np.arange(draws), np.zeros_like(left), left))
     return (chance, middle, spread), begun
+
+
+def rates_and_gaps(low: float, median: float, high: float) -> pd.Series:
+    """Tabulate the tempo that can be absorbed, as rates and as gaps.
+
+    Parameters
+    ----------
+    low, median, high : float
+        Attacks per day.
+
+    Returns
+    -------
+    pandas.Series
+        ``median_per_day, low_per_day, high_per_day, median_gap_days, low_gap_days, high_gap_days``; the low gap belongs
+        to the high rate.
+
+    Examples
+    --------
+    >>> float(rates_and_gaps(0.05, 0.1, 0.2)["low_gap_days"])
+    5.0
+    """
+    return pd.Series(
+        {
+            "median_per_day": median,
+            "low_per_day": low,
+            "high_per_day": high,
+            "median_gap_days": 1 / median,
+            "low_gap_days": 1 / high,
+            "high_gap_days": 1 / low,
+        },
+        name="absorbable",
+    )
 
 
 def changes_of(who: Integers, start: Integers, days: Integers, draws: int, n_days: int) -> Integers:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tempo.data.rounding import counted, interval, number, percent, plural
 from tempo.errors import OptionError
+from tempo.forecasting.impact_days import rates_and_gaps
 from tempo.forecasting.impact_response import DoseResponseFit
 from tempo.forecasting.spans import is_number
 from tempo.models.intervals import central_levels, interval_levels
@@ -226,18 +227,8 @@ class OperationsOutlook:
             gaps: ``median_gap_days, low_gap_days, high_gap_days`` (the low gap belongs to the high rate).
         """
         levels = central_levels(prob)
-        low, median, high = np.quantile(self.absorbable_per_day, levels, method="inverted_cdf")
-        return pd.Series(
-            {
-                "median_per_day": median,
-                "low_per_day": low,
-                "high_per_day": high,
-                "median_gap_days": 1 / median,
-                "low_gap_days": 1 / high,
-                "high_gap_days": 1 / low,
-            },
-            name="absorbable",
-        )
+        rates = np.quantile(self.absorbable_per_day, levels, method="inverted_cdf")
+        return rates_and_gaps(*rates)
 
     @property
     def status(self) -> str:

@@ -187,7 +187,7 @@ def power_posterior(
 ) -> tuple[TailDraws, float, Floats]:
     """Sample the posterior of a power law, averaged over where it begins.
 
-    Intervals that reach below ``x_min`` are not yet in it: see ``not_in_power``.
+    Intervals that reach below ``x_min`` are not yet in it: see ``lethality_blocks.finished``.
 
     Parameters
     ----------
