@@ -12,7 +12,9 @@ multiplications as there are attacks times nodes.
 
 For power and gamma ``phi_b`` interpolates over six nodes, 36 of which make a factor of ten in age: the density differs
 from the one that is meant by less than 1e-6 of its peak (gamma shapes up to 5; a test holds it to that), and it is
-normalised as it is used, so that branching ratio and integral are exact. Ages below the first node count as that node.
+normalised as it is used, so that branching ratio and integral are exact. A kernel may be much shorter than
+the first node, so what it holds below that has a level of its own, the last one: the mean density there, in closed
+form. The first node is younger than any age that the data have.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ type Ints = NDArray[np.int64]
 
 NODES_PER_DECADE = 36
 STENCIL = 6
+_MOST_TERMS, _ALL_BELOW, _LARGE = 3_000, 1_500.0, 1e200
 POWER, GAMMA, HISTOGRAM = 2, 3, 4
 _DENOMINATORS = (-120.0, 24.0, -12.0, 12.0, -24.0, 120.0)
 _GAUSS_PLACES = (-0.8611363115940526, -0.33998104358485626, 0.33998104358485626, 0.8611363115940526)
@@ -113,7 +116,7 @@ def add_point(
                 return
         return
     if age <= nodes[0]:
-        row[0] += amount
+        row[last + 1] += amount
         return
     first = _interpolate((math.log(age) - scale[0]) / scale[1], last + 1, weights)
     for m in range(STENCIL):
@@ -171,7 +174,7 @@ def add_integral(
                 row[b] += amount * overlap
         return
     if low < nodes[0]:
-        row[0] += amount * (min(high, nodes[0]) - low)
+        row[last + 1] += amount * (min(high, nodes[0]) - low)
         low = nodes[0]
         if not high > low:
             return
@@ -189,7 +192,7 @@ def add_integral(
 @njit(cache=True, error_model="numpy")
 def node_masses(smooth: bool, nodes: Floats) -> Floats:
     """Give the integral of each ``phi_b``, shape (levels,)."""
-    out = np.zeros(len(nodes) if smooth else len(nodes) - 1)
+    out = np.zeros(len(nodes) + 1 if smooth else len(nodes) - 1)
     scale = log_scale(smooth, nodes)
     add_integral(smooth, nodes, scale, 0.0, nodes[-1], 1.0, out, np.empty(STENCIL))
     return out
@@ -234,15 +237,62 @@ def lay_days(
 
 
 @njit(cache=True, error_model="numpy")
+def _power_below(scale: float, exponent: float, age: float, slopes: Floats) -> float:
+    """Log of the integral of ``(1 + x / scale)^-(exponent + 1)`` up to an age; its slopes in the logs of both."""
+    log_u = math.log1p(age / scale)
+    left = math.exp(-exponent * log_u)
+    mass = -math.expm1(-exponent * log_u) * scale / exponent
+    slopes[0] = 1.0 - age * left / (1.0 + age / scale) / mass
+    slopes[1] = scale * left * log_u / mass - 1.0
+    return math.log(mass)
+
+
+@njit(cache=True, error_model="numpy")
+def _gamma_below(shape: float, mean: float, age: float, slopes: Floats) -> float:
+    """Log of the integral of ``x^(shape - 1) exp(-shape x / mean)`` up to an age; its slopes in the logs of both.
+
+    The incomplete gamma function by its series of positive terms, ``z^j / (shape (shape + 1) ... (shape + j))``.
+    """
+    z = shape * age / mean
+    if z > _ALL_BELOW:  # nothing is left above the age, so that no slope matters
+        slopes[:] = 0.0
+        return math.lgamma(shape) - shape * math.log(shape / mean)
+    taken_out = 0.0
+    term = 1.0 / shape
+    term_slope = -1.0 / shape  # of the log of the term, in the shape
+    total = term
+    in_shape, in_z = term * term_slope, 0.0
+    for j in range(1, _MOST_TERMS):
+        term *= z / (shape + j)
+        term_slope -= 1.0 / (shape + j)
+        total += term
+        in_shape += term * term_slope
+        in_z += j * term
+        if z < shape + j and term < 1e-17 * total:
+            break
+        if total > _LARGE:
+            term, total, in_shape, in_z = (
+                term / _LARGE, total / _LARGE, in_shape / _LARGE, in_z / _LARGE
+            )  # fmt: skip
+            taken_out += math.log(_LARGE)
+    by_z = in_z / total - z  # in log z; exp(-z) stands before the sum
+    slopes[0] = shape * (math.log(age) + in_shape / total) + by_z
+    slopes[1] = -by_z
+    return shape * math.log(age) - z + math.log(total) + taken_out
+
+
+@njit(cache=True, error_model="numpy")
 def age_density(
     kind: int, place: Floats, nodes: Floats, masses: Floats, levels: Floats, slopes: Floats
 ) -> None:
     """Write the levels of a kernel, and their derivatives in its unbounded parameters: (parameters, levels)."""
     size = len(masses)
     largest = -math.inf
+    below = np.empty(2)
     if kind == POWER:
         scale, exponent = math.exp(place[0]), math.exp(place[1])
-        for b in range(size):
+        levels[size - 1] = _power_below(scale, exponent, nodes[0], below) - math.log(nodes[0])
+        for b in range(size - 1):
             x = nodes[b] / scale
             log_u = math.log1p(x)
             levels[b] = -(exponent + 1.0) * log_u
@@ -251,7 +301,8 @@ def age_density(
             largest = max(largest, levels[b])
     elif kind == GAMMA:
         shape, mean = math.exp(place[0]), math.exp(place[1])
-        for b in range(size):
+        levels[size - 1] = _gamma_below(shape, mean, nodes[0], below) - math.log(nodes[0])
+        for b in range(size - 1):
             x, log_x = nodes[b], math.log(nodes[b])
             levels[b] = (shape - 1.0) * log_x - shape * x / mean
             slopes[0, b] = shape * (log_x - x / mean)
@@ -266,6 +317,9 @@ def age_density(
             for i in range(len(slopes)):
                 slopes[i, b] = 1.0 if b > i else 0.0
             largest = max(largest, level)
+    if kind != HISTOGRAM:
+        slopes[0, size - 1], slopes[1, size - 1] = below[0], below[1]
+        largest = max(largest, levels[size - 1])
     total = 0.0
     for b in range(size):
         levels[b] = math.exp(levels[b] - largest)
@@ -283,19 +337,19 @@ def age_density(
 @njit(cache=True, error_model="numpy")
 def cell_masses(smooth: bool, nodes: Floats, levels: Floats) -> Floats:
     """Give the mass of each cell: below the first node, then between nodes; of a histogram, of each level."""
-    size = len(levels)
-    out = np.empty(size)
     if not smooth:
-        for b in range(size):
+        out = np.empty(len(levels))
+        for b in range(len(levels)):
             out[b] = levels[b] * (nodes[b + 1] - nodes[b])
         return out
+    out = np.empty(len(nodes))
     last = len(nodes) - 1
     step = log_scale(smooth, nodes)[1]
     weights = np.empty((4, STENCIL))
     for g in range(4):  # away from the ends all cells are alike, up to their length
         _interpolate(2.0 + 0.5 * (1.0 + _GAUSS_PLACES[g]), last + 1, weights[g])
     edge = np.empty(STENCIL)
-    out[0] = levels[0] * nodes[0]
+    out[0] = levels[last + 1] * nodes[0]
     for k in range(last):
         mass = 0.0
         for g in range(4):

@@ -98,7 +98,11 @@ def _numbers(model: Hawkes, data: Sequence[Incidents]) -> int:
 
 
 def timed_layout(
-    model: Hawkes, terms: BaselineTerms, inputs: tuple[str, ...], gaps_days: Floats
+    model: Hawkes,
+    terms: BaselineTerms,
+    inputs: tuple[str, ...],
+    gaps_days: Floats,
+    youngest_days: float,
 ) -> TimedLayout:
     """Give the parameters of a model of times.
 
@@ -112,6 +116,8 @@ def timed_layout(
         Names of exciting inputs.
     gaps_days : ndarray
         Between successive attacks; they say how short a memory could be told.
+    youngest_days : float
+        Smallest age of any event at an attack that it may have excited; the grid of ages begins below.
 
     Returns
     -------
@@ -125,8 +131,7 @@ def timed_layout(
     edges: tuple[float, ...] = ()
     nodes = np.empty(0)
     if kind in {shapes.POWER, shapes.GAMMA}:
-        smallest = float(gaps.min()) if len(gaps) else COARSEST_DAYS
-        shortest = float(np.clip(0.5 * smallest, SHORTEST_DAYS, COARSEST_DAYS))
+        shortest = float(np.clip(0.5 * youngest_days, SHORTEST_DAYS, COARSEST_DAYS))
         nodes = age_grid(shortest, float(model.longest_lag_days))
     elif kind == shapes.HISTOGRAM:
         edges = tuple(float(edge - model.lag_edges[0]) for edge in model.lag_edges)
@@ -192,7 +197,8 @@ def timed_engine(
         for k, item in enumerate(data)
     ]
     gaps = np.concatenate([np.diff(part.times) for part in series])
-    layout = timed_layout(model, terms, names, gaps)
+    youngest = min((_youngest(part, model.delay_days) for part in series), default=math.inf)
+    layout = timed_layout(model, terms, names, gaps, youngest)
     engine = TimedEngine(tuple(series), layout, terms, model.prior)
     return engine, _notes(model, engine)
 
@@ -236,7 +242,7 @@ def blank_timed_engine(
         sources=(nothing,) * (1 + len(names)),
         marks=nothing,
     )
-    layout = timed_layout(model, terms, names, np.array([2e-4]))
+    layout = timed_layout(model, terms, names, np.array([2e-4]), 2e-4)
     return TimedEngine(
         (part,), layout, terms, model.prior, future=Future(covariates, dict(inputs or {}))
     )
@@ -290,6 +296,17 @@ def _realisation(
     )
 
 
+def _youngest(part: TimedRealisation, delay: float) -> float:
+    """Give the smallest positive age, the delay taken off, of any source at any attack."""
+    found = math.inf
+    for source in part.sources:
+        if len(source):
+            latest = np.searchsorted(source + delay, part.times) - 1
+            ages = (part.times - delay - source[latest])[latest >= 0]
+            found = min(found, float(ages[ages > 0].min(initial=math.inf)))
+    return found
+
+
 def _times(model: Hawkes, data: Incidents, start: pd.Timestamp) -> tuple[Floats, Floats]:
     """Give times in days from ``start``, rising, and ``log(1 + mark)`` of each, NaN where it is unknown."""
     times = np.asarray((data.table["date_start"] - start) / DAY, dtype=np.float64)
@@ -305,7 +322,7 @@ def _notes(model: Hawkes, engine: TimedEngine) -> list[str]:
     if layout.smooth:
         notes.append(
             f"The kernel ends after {layout.nodes[-1]:g} days; ages below {24 * 3600 * layout.nodes[0]:.2g} seconds "
-            "count as that."
+            "share their mean density."
         )
     if layout.kind == shapes.HISTOGRAM and layout.parts > 1:
         notes.append(

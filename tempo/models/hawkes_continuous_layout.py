@@ -192,5 +192,6 @@ def pack_times(
     """
     levels = len(layout.masses)
     header = [len(times), levels, len(stops), classes]
-    grid = [layout.nodes[:levels], layout.masses]
+    # As many numbers for nodes as for levels: a histogram has one edge more, an interpolated kernel one node less.
+    grid = [np.resize(layout.nodes, levels), layout.masses]
     return np.concatenate([header, days, times, stops, spans, *grid, *sources]).astype(np.float64)

@@ -96,9 +96,10 @@ def timed_paths(
     draws, horizon = out.shape
     sources = responses.shape[1]
     chain = kind <= 1
-    size = parts if chain else len(masses)
-    rates, reached = np.empty((sources, size)), np.empty((sources, size))
-    slopes = np.empty((place.shape[2], size))
+    size = parts if chain else min(len(masses), len(nodes))  # cells
+    levels = parts if chain else len(masses)
+    rates, reached = np.empty((sources, levels)), np.empty((sources, size))
+    slopes = np.empty((place.shape[2], levels))
     cells = np.zeros(len(past.at), dtype=np.int64)
     if not chain:
         for i in range(len(past.at)):

