@@ -1,6 +1,7 @@
 """Regimes of a shortest length, by number of changes, and the most probable placement: arrays in, arrays out.
 
-As in ``changepoint_durations``: a run may end only once it has lasted ``shortest`` bins, and weights are logarithms.
+As in ``changepoint_durations``: a run may end only once it has lasted ``shortest`` bins, and weights are logarithms, so
+that a number of changes keeps its sum however improbable the data make it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tempo.models.changepoint_durations import free_runs
-from tempo.models.changepoint_predictive import log_sum, predict_logs, rate_moments
+from tempo.models.changepoint_predictive import (
+    log_sum,
+    occam_factor,
+    predict_logs,
+    rate_moments,
+)
 from tempo.models.changepoint_recursions import grown
 
 __all__ = ["duration_best", "duration_numbers"]
@@ -44,7 +50,7 @@ def duration_numbers(
     store: bool,
     ends: Floats,
     read: int,
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, float, Floats, Floats]:
     """Run the filter with the number of changes kept apart, for several hazards at once.
 
     Parameters
@@ -55,7 +61,11 @@ def duration_numbers(
     most : int
         Largest number of changes.
     prune : float
-        Share of the best weight below which a run is dropped, under every hazard and number.
+        With a shortest length of 1, a run is dropped when for each number of changes it could come to this share at
+        most of one change fewer and another change now, whatever comes later; so no number loses more. With longer ones
+        a fresh segment cannot stand in for it: a run is dropped when its share of all numbers together, times what it
+        could gain by, is below, which is good for numbers that are probable under ``log_change`` and ``log_stay``.
+        Zero drops nothing.
     store : bool
         Whether to keep the sums up to each bin (of one hazard), or the last ones only.
     ends : float array (most + 1, m + 1) or (most + 1, 0)
@@ -68,6 +78,8 @@ def duration_numbers(
     -------
     log_sums : float array (hazards * (most + 1), m + 1) or (hazards * (most + 1), 1)
         Log of the sum over placements of so many changes, in which the last run may end; in the last column, all.
+    lost : float
+        Bound on the share of each sum that was dropped, with a shortest length of 1; otherwise 0.
     moments : float array (2, m + 1) or (2, 0)
         Posterior mean and mean square of the rate in each bin.
     segment_moments : float array (2, most + 1) or (2, 0)
@@ -79,6 +91,7 @@ def duration_numbers(
     log_sums = np.full((n_columns * rows, kept_bins), -np.inf)
     if store:
         log_sums[0, 0] = 0.0
+    lost = 0.0
     capacity = min(m, 1024) + 1
     start = np.empty(capacity, dtype=np.int64)
     at = np.empty(capacity, dtype=np.int64)
@@ -94,6 +107,7 @@ def duration_numbers(
     segment_moments = np.zeros((2, rows if smoothing else 0))
     low = np.zeros(n_columns, dtype=np.int64)
     live, n_free = 0, 0
+    log_prune = math.log(prune) if prune > 0.0 else -np.inf
     for t in range(m):
         if live + 1 > capacity:
             old, capacity = capacity, min(2 * capacity, m + 1)
@@ -104,12 +118,13 @@ def duration_numbers(
             wider[:, :old] = weight
             weight = wider
             predictive, worth = np.empty(capacity), np.empty(capacity)
-        start[live] = t
-        at[live] = position[t]
-        first[live] = prior_first
-        second[live] = prior_second
-        third[live] = prior_third
-        live += 1
+        if t == 0 or most > 0:
+            start[live] = t
+            at[live] = position[t]
+            first[live] = prior_first
+            second[live] = prior_second
+            third[live] = prior_third
+            live += 1
         predict_logs(family, counts[t], exposure[t], size, first, second, third, live, predictive)
         before = n_free
         n_free = live if t == m - 1 else free_runs(start, at, live, position[t + 1], shortest)
@@ -122,6 +137,8 @@ def duration_numbers(
                     arriving = level[c * rows + k - 1] + log_change[c, t]
                 for i in range(before):
                     row[i] += log_stay[c, t] + predictive[i]
+                if t > 0 and most == 0:
+                    continue
                 for i in range(before, live - 1):
                     row[i] += predictive[i]
                 row[live - 1] = arriving + predictive[live - 1]
@@ -129,7 +146,8 @@ def duration_numbers(
             for k in range(low[c], high + 1):
                 level[c * rows + k] = _careful_sum(weight[c * rows + k], n_free)
                 best = max(best, level[c * rows + k])
-            while not store and low[c] < high and t >= _SHORT:  # few changes only fall behind
+            # Under odds that say which numbers are probable, few changes only fall behind.
+            while prune > 0.0 and shortest > 1 and not store and low[c] < high and t >= _SHORT:
                 r = c * rows + low[c]
                 if _careful_top(weight[r], live) >= best - _NUMBER_MARGIN:
                     break
@@ -156,14 +174,33 @@ def duration_numbers(
                         moments[1, t + 1] -= share * square
         if prune > 0.0 and live > 16 and t % _PRUNE_EVERY == 0 and t < m - 1:
             for i in range(live):
-                worth[i] = -np.inf if i < n_free else 0.0
-            for r in range(n_columns * rows):
-                if level[r] > -np.inf:
-                    for i in range(n_free):
-                        worth[i] = max(worth[i], weight[r, i] - level[r])
+                worth[i] = -np.inf if i < n_free else np.inf
+            for c in range(n_columns):
+                together = -np.inf
+                if shortest > 1:
+                    for k in range(rows):
+                        together = np.logaddexp(together, level[c * rows + k])
+                for k in range(rows):
+                    r = c * rows + k
+                    against = together
+                    if shortest == 1:
+                        against = level[r - 1] + log_change[c, t + 1] if k > 0 else -np.inf
+                    if level[r] > -np.inf:
+                        for i in range(n_free):
+                            if weight[r, i] > -np.inf:
+                                worth[i] = max(worth[i], weight[r, i] - against)
             kept = 0
             for i in range(live):
-                if worth[i] >= math.log(prune):
+                if worth[i] < log_prune:
+                    worth[i] += math.log(
+                        occam_factor(
+                            family, size, first[i], second[i], third[i],
+                            prior_first, prior_second, prior_third,
+                        )
+                    )  # fmt: skip
+                if worth[i] < log_prune and shortest == 1:
+                    lost += math.exp(worth[i])
+                if worth[i] >= log_prune:
                     start[kept], at[kept] = start[i], at[i]
                     first[kept], second[kept], third[kept] = first[i], second[i], third[i]
                     for r in range(n_columns * rows):
@@ -174,7 +211,7 @@ def duration_numbers(
     for r in range(moments.shape[0]):
         for t in range(1, moments.shape[1]):
             moments[r, t] += moments[r, t - 1]
-    return log_sums, moments, segment_moments
+    return log_sums, lost, moments, segment_moments
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

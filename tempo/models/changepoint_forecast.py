@@ -23,6 +23,7 @@ from tempo.models.changepoint_predictive import (
     rate_moments,
 )
 from tempo.models.changepoint_recursions import filter_pass, initial_state
+from tempo.models.observation import LARGEST
 
 __all__ = [
     "Regime",
@@ -215,11 +216,12 @@ def simulate(
     rates, cell = rate_paths(posterior, n_bins, draws, generator)
     grid = posterior.grid
     if grid.family == GAMMA:
-        return generator.poisson(rates * factors).astype(np.int64)
+        return generator.poisson(np.minimum(rates * factors, LARGEST)).astype(np.int64)
     if grid.family == BERNOULLI:
         return (generator.random(rates.shape) < rates).astype(np.int64)
     size = np.broadcast_to(grid.size[cell][:, None], rates.shape)
-    return generator.poisson(rates * generator.gamma(size) / size).astype(np.int64)
+    means = np.minimum(rates * generator.gamma(size) / size, LARGEST)
+    return generator.poisson(means).astype(np.int64)
 
 
 def fresh_rates(grid: Grid, cell: Integers, generator: np.random.Generator) -> Floats:

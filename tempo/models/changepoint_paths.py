@@ -20,7 +20,7 @@ from tempo.models.changepoint_predictive import (
     log_predictive,
     normal_update,
     occam_factor,
-    predict,
+    predict_logs,
 )
 from tempo.models.changepoint_recursions import grown
 
@@ -76,11 +76,7 @@ def most_probable(
             else:
                 score[k, live] = best[k - 1, t] + log_change[t] if k > 0 else -np.inf
         live += 1
-        common = predict(
-            family, counts[t], exposure[t], size, first, second, third, live, predictive
-        )
-        for i in range(live):
-            predictive[i] = math.log(max(predictive[i], 1e-300)) + common
+        predict_logs(family, counts[t], exposure[t], size, first, second, third, live, predictive)
         for k in range(rows):
             top = -1
             for i in range(live):

@@ -36,10 +36,6 @@ _WORTH_A_PASS = 1e-6  # cells below this share of the posterior are left out of 
 _KEPT_NUMBERS = (
     5_000_000  # forward sums are kept up to this many; otherwise computed again when needed
 )
-_EXACT_NUMBER = 12  # up to this many changes, all smaller numbers are carried along too
-_PROBABLE = (
-    1e-5  # and larger ones only while they matter, if the number has at least this probability
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +189,14 @@ class Posterior:
         if self.grid.n_changes is None:
             return self._mixed_moments(PRECISION)
         cells = list(range(self.grid.shape.size))
-        number = self.grid.n_changes
-        return condition(self.bins, self.grid, cells, number, -math.inf, PRECISION).moments
+        return condition(self.bins, self.grid, cells, self.grid.n_changes, PRECISION).moments
 
     @cached_property
     def log_evidence_bound(self) -> float:
         """How much larger the log evidence may be, because runs were dropped."""
-        return 0.0 if self.grid.n_changes is not None else self._marginals[1]
+        if self.grid.n_changes is not None:
+            return math.log1p(self.given(self.grid.n_changes).lost)
+        return self._marginals[1]
 
     @cached_property
     def number(self) -> Floats:
@@ -231,11 +228,9 @@ class Posterior:
             at = int(np.argmax(missing))
             if missing[at] < 1e-9:
                 break
-            sums, offset = sums_by_number(
-                bins, grid, cell, len(bins) - 1, float(log_odds[at]), store=False
-            )
-            k = offset[0] + np.arange(sums.shape[0])
-            part = np.exp(sums[:, 0] + k * log_odds[:, None] + base[:, None])
+            sums = sums_by_number(bins, grid, cell, len(bins) - 1, float(log_odds[at]), store=False)
+            k = sums.offset[0] + np.arange(sums.values.shape[0])
+            part = np.exp(sums.values[:, 0] + k * log_odds[:, None] + base[:, None])
             if k[-1] >= found.shape[1]:
                 found = np.pad(found, ((0, 0), (0, int(k[-1]) + 1 - found.shape[1])))
             found[:, k] = np.maximum(found[:, k], part)
@@ -289,15 +284,9 @@ class Posterior:
         """Give the posterior given a number of changes: all placements that are allowed are alike a priori."""
         cache: dict[int, Given] = self.__dict__.setdefault("_given", {})
         if n_changes not in cache:
-            grid, log_odds = self.grid, -math.inf
-            if grid.n_changes is not None:
-                cells = list(range(grid.shape.size))
-            else:
-                cells = self._cells
-                known = n_changes < self.number.size and self.number[n_changes] > _PROBABLE
-                if n_changes > _EXACT_NUMBER and known:
-                    log_odds = float(np.log(grid.odds[np.argmax(self.weights.sum(axis=0))]))
-            cache[n_changes] = condition(self.bins, grid, cells, n_changes, log_odds)
+            given = self.grid.n_changes is not None
+            cells = list(range(self.grid.shape.size)) if given else self._cells
+            cache[n_changes] = condition(self.bins, self.grid, cells, n_changes)
         return cache[n_changes]
 
     @cached_property

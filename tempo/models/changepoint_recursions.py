@@ -32,7 +32,9 @@ type State = tuple[Integers, Floats, Floats, Floats, Floats]
 
 _PRUNE_EVERY = 8  # bins between two looks at which runs are still alive
 _NEGLIGIBLE = 1e-15  # posterior probabilities below this add nothing to a mean
-_WINDOW_MARGIN = 50.0  # nats kept on top of the pruning level when numbers of changes are dropped
+_EQUAL_VALUES = 1e22  # stands for the bound that a normal run of equal values does not have
+_WINDOW_MARGIN = 1e-22  # of what is kept on top, for odds other than those that are given
+_SMALLEST = 1e-300  # weights below have lost their digits
 
 
 @njit(cache=True, error_model="numpy")
@@ -292,8 +294,14 @@ def number_pass(
     store: bool,
     ends: Floats,
     read: int,
-) -> tuple[bool, Floats, Integers, Floats, Floats]:
-    """Run the filter with the number of changes kept apart, and no prior on that number.
+) -> tuple[bool, Floats, Integers, float, Floats, Floats]:
+    """Run the filter with the number of changes kept apart, for the numbers that are probable under some odds.
+
+    A run, or a number, that is negligible now may win later, when no changes are left to begin another: what is
+    dropped is judged by what it could come to. Whatever comes later, a run predicts it at most ``occam_factor`` times
+    better than a fresh segment, and a fresh segment may begin at any bin at the price of ``log_odds``. So the sum over
+    all numbers, each times its odds, loses at most the share ``lost``; a number of probability ``p`` under these odds
+    at most ``lost / p`` of its own sum. Improbable numbers need :func:`duration_numbers`, in logarithms.
 
     Parameters
     ----------
@@ -302,13 +310,13 @@ def number_pass(
     places : float array (m,)
         Weight of a change just before each bin.
     log_odds : float
-        Prior odds of a change that decide which numbers matter. Minus infinity keeps all up to ``most_changes``.
+        Prior odds of a change that decide which numbers matter; finite.
     width : int
-        How many numbers of changes are kept at a time. With ``log_odds`` at minus infinity, ``most_changes + 1``.
+        How many numbers of changes are kept at a time.
     most_changes : int
         Placements with more changes than this are left out.
     prune : float
-        Share of the weight below which a run, or a number of changes, is dropped.
+        A run, or a number of changes, is dropped when it could come to this share of everything at most.
     store : bool
         Whether to keep the sums up to each bin, or the last ones only.
     ends : float array (width, m + 1) or (width, 0)
@@ -325,13 +333,15 @@ def number_pass(
         Log of the sum over placements of ``offset + row`` changes in the bins up to each one. No hazard in it.
     offset : int array (m + 1,) or (1,)
         Number of changes in the first row.
+    lost : float
+        Bound on the share of the sum over all numbers, each times its odds, that was dropped.
     moments : float array (2, m + 1) or (2, 0)
         Posterior mean and mean square of the rate in each bin.
     segment_moments : float array (2, most_changes + 1) or (2, 0)
         The same for each segment by order.
     """
     m = counts.size
-    windowed = log_odds > -np.inf
+    lost, odds = 0.0, math.exp(min(log_odds, 0.0))
     kept_bins = m + 1 if store else 1
     log_sums = np.full((width, kept_bins), -np.inf)
     log_sums[0, 0] = 0.0
@@ -342,7 +352,7 @@ def number_pass(
     second = np.empty(capacity)
     third = np.empty(capacity)
     predictive = np.empty(capacity)
-    keep = np.empty(capacity)
+    worth = np.empty(capacity)
     weight = np.zeros((width, capacity))  # number k of changes is in row k modulo width
     scale = np.zeros(width)  # each row times its scale sums to one
     level = np.full(width, -np.inf)  # log sum of each row
@@ -358,7 +368,7 @@ def number_pass(
             second = grown(second, live, capacity)
             third = grown(third, live, capacity)
             predictive = np.empty(capacity)
-            keep = np.empty(capacity)
+            worth = np.empty(capacity)
             weight = _widened(weight, live, capacity)
         start[live] = t
         first[live] = prior_first
@@ -376,7 +386,7 @@ def number_pass(
             log_place = math.log(places[t])
             if high < most_changes:
                 if high + 1 - low == width:
-                    return False, log_sums, offset, moments, segment_moments
+                    return False, log_sums, offset, lost, moments, segment_moments
                 high += 1
                 row = high % width
                 for i in range(live):
@@ -386,7 +396,7 @@ def number_pass(
             for k in range(high, low - 1, -1):
                 row = k % width
                 arriving = -np.inf
-                if k > low or (k > 0 and not windowed):
+                if k > low:
                     arriving = level[(k - 1) % width] + log_place
                 base = max(level[row], arriving)
                 if base == -np.inf:
@@ -395,17 +405,44 @@ def number_pass(
                 fresh = math.exp(arriving - base) * predictive[live - 1]
                 total = _reweigh(weight[row], live - 1, factor, predictive) + fresh
                 weight[row, live - 1] = fresh
-                scale[row] = 1.0 / total
-                level[row] = base + math.log(total) + common
-            if windowed:
-                best = -np.inf
-                for k in range(low, high + 1):
-                    best = max(best, level[k % width] + k * log_odds)
-                least = best + math.log(prune) - _WINDOW_MARGIN
-                while low < high and level[low % width] + low * log_odds < least:
-                    low += 1
-                while high > low and level[high % width] + high * log_odds < least:
-                    high -= 1
+                if total > 0.0:
+                    scale[row] = 1.0 / total
+                    level[row] = base + math.log(total) + common
+                    continue
+                # The bin is so much better explained with another number that nothing is left of this one.
+                scale[row], level[row] = 0.0, -np.inf
+                for i in range(live):
+                    weight[row, i] = 0.0
+                    lost += _SMALLEST * _prospects(
+                        family, size, first[i], second[i], third[i],
+                        prior_first, prior_second, prior_third, odds,
+                    )  # fmt: skip
+            everything = -np.inf
+            for k in range(low, high + 1):
+                everything = np.logaddexp(everything, level[k % width] + k * log_odds)
+            for at_top in (False, True):
+                while low < high:
+                    k = high if at_top else low
+                    row = k % width
+                    share = math.exp(level[row] + k * log_odds - everything)
+                    if share > prune * odds * _WINDOW_MARGIN:  # one pass serves other odds, too
+                        break
+                    could = 0.0
+                    for i in range(live):
+                        part = share * weight[row, i] * scale[row]
+                        if part > 0.0:
+                            prospects = _prospects(
+                                family, size, first[i], second[i], third[i],
+                                prior_first, prior_second, prior_third, odds,
+                            )  # fmt: skip
+                            could += part * min(prospects, _EQUAL_VALUES / odds)
+                    if could > prune:
+                        break
+                    lost += could
+                    if at_top:
+                        high -= 1
+                    else:
+                        low += 1
         if store or t == m - 1:
             column = t + 1 if store else 0
             for row in range(width):
@@ -429,31 +466,55 @@ def number_pass(
                         moments[1, start[i]] += share * square
                         moments[0, t + 1] -= share * mean
                         moments[1, t + 1] -= share * square
-        if prune > 0.0 and live > 16 and t % _PRUNE_EVERY == 0:
+        if prune > 0.0 and live > 1 and t % _PRUNE_EVERY == 0 and t < m - 1:
+            everything = -np.inf
+            for k in range(low, high + 1):
+                everything = np.logaddexp(everything, level[k % width] + k * log_odds)
             for i in range(live):
-                keep[i] = 0.0
-            best = -np.inf
-            if windowed:
-                for k in range(low, high + 1):
-                    best = max(best, level[k % width] + k * log_odds)
+                worth[i] = 0.0
             for k in range(low, high + 1):
                 row = k % width
-                part = scale[row]
-                if windowed:
-                    part *= math.exp(level[row] + k * log_odds - best)
+                part = scale[row] * math.exp(level[row] + k * log_odds - everything)
                 for i in range(live):
-                    keep[i] = max(keep[i], part * weight[row, i])
-            least = prune * math.exp(min(log_odds, 0.0)) if windowed else prune
+                    worth[i] += part * weight[row, i]
             kept = 0
             for i in range(live):
-                if keep[i] >= least:
-                    if kept < i:
-                        start[kept] = start[i]
-                        first[kept] = first[i]
-                        second[kept] = second[i]
-                        third[kept] = third[i]
-                        for k in range(low, high + 1):
-                            weight[k % width, kept] = weight[k % width, i]
-                    kept += 1
+                if worth[i] <= prune * odds:
+                    # What fell below the smallest number of all is gone, whatever it could have come to.
+                    gone = worth[i] < _SMALLEST
+                    could = max(worth[i], _SMALLEST) * _prospects(
+                        family, size, first[i], second[i], third[i],
+                        prior_first, prior_second, prior_third, odds,
+                    )  # fmt: skip
+                    if gone or could <= prune:
+                        lost += could
+                        continue
+                if kept < i:
+                    start[kept] = start[i]
+                    first[kept] = first[i]
+                    second[kept] = second[i]
+                    third[kept] = third[i]
+                    for k in range(low, high + 1):
+                        weight[k % width, kept] = weight[k % width, i]
+                kept += 1
             live = kept
-    return True, log_sums, offset, _running_sums(moments), segment_moments
+    return True, log_sums, offset, lost, _running_sums(moments), segment_moments
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _prospects(
+    family: int,
+    size: float,
+    first: float,
+    second: float,
+    third: float,
+    prior_first: float,
+    prior_second: float,
+    prior_third: float,
+    odds: float,
+) -> float:
+    """How many times its present weight a run could come to at most, against segments that may begin at any bin."""
+    occam: float = occam_factor(
+        family, size, first, second, third, prior_first, prior_second, prior_third
+    )
+    return occam / odds + 1.0

@@ -329,7 +329,7 @@ def _alone(bins: Bins, grid: Grid, n_bins: int) -> tuple[float, float, Floats]:
     solved = solve(bins, grid)
     none = np.array(
         [
-            sums_by_number(bins, grid, cell, 0, -math.inf, store=False)[0][0, 0]
+            sums_by_number(bins, grid, cell, 0, -math.inf, store=False).last(0)
             + grid.constant(bins, cell)
             for cell in range(grid.shape.size)
         ]
@@ -398,7 +398,7 @@ def _together(
     for grid, (values, shown), axis in zip(grids, pair, (0, 1), strict=True):
         bins = Bins.of(values, shown)
         whole = [
-            float(sums_by_number(bins, grid, cell, 0, -math.inf, store=False)[0][0, 0])
+            float(sums_by_number(bins, grid, cell, 0, -math.inf, store=False).last(0))
             for cell in range(grid.shape.size)
         ]
         none += np.array([whole[chosen[axis]] for chosen in cells])

@@ -17,6 +17,12 @@ __all__ = ["exponential", "gamma", "negative_binomial", "normal", "poisson", "se
 
 type Stream = NDArray[np.uint64]
 
+#: Larger counts are set to this, so that sums of them stay whole numbers: a limit of the computer, not of a model.
+LARGEST = 10**15
+_MOST_TRIES = (
+    10_000  # of a rejection sampler, which ends after one or two unless a parameter is not a number
+)
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -66,13 +72,14 @@ def exponential(stream: Stream) -> float:
 @njit(cache=True, error_model="numpy")
 def normal(stream: Stream) -> float:
     """Draw from the standard normal distribution (polar method)."""
-    while True:
+    for _ in range(_MOST_TRIES):
         x = 2.0 * uniform(stream) - 1.0
         y = 2.0 * uniform(stream) - 1.0
         s = x * x + y * y
         if 0.0 < s < 1.0:
             draw: float = x * math.sqrt(-2.0 * math.log(s) / s)
             return draw
+    return 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -84,7 +91,7 @@ def gamma(shape: float, stream: Stream) -> float:
         shape += 1.0
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
-    while True:
+    for _ in range(_MOST_TRIES):
         x = normal(stream)
         v = 1.0 + c * x
         if v <= 0.0:
@@ -93,6 +100,8 @@ def gamma(shape: float, stream: Stream) -> float:
         if math.log(uniform(stream)) < 0.5 * x * x + d - d * v + d * math.log(v):
             draw: float = boost * d * v
             return draw
+    typical: float = boost * d
+    return typical
 
 
 @njit(cache=True, error_model="numpy")
@@ -120,12 +129,14 @@ def poisson(mean: float, stream: Stream) -> int:
             k += 1
             p *= mean / k
         return k
+    if not mean < LARGEST:  # not a number, too
+        return LARGEST
     log_mean = math.log(mean)
     b = 0.931 + 2.53 * math.sqrt(mean)
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     v_r = 0.9277 - 3.6224 / (b - 2.0)
-    while True:
+    for _ in range(_MOST_TRIES):
         u = uniform(stream) - 0.5
         v = uniform(stream)
         us = 0.5 - abs(u)
@@ -138,6 +149,7 @@ def poisson(mean: float, stream: Stream) -> int:
             -mean + x * log_mean - math.lgamma(x + 1.0)
         ):
             return int(x)
+    return int(mean)
 
 
 @njit(cache=True, error_model="numpy")

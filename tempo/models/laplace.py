@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln, logsumexp, softmax
 
 __all__ = ["KHAT_LIMIT", "Resampled", "importance_resample", "pareto_smooth", "positive_definite"]
 
@@ -34,6 +34,7 @@ STEPS = 15  # of that fit
 FITTED = 2_000  # draws behind it
 LEAST_BEHIND_A_FIT = 15  # effective draws for each parameter
 LEAST_PROPOSALS = 4_000
+MOST_TEMPERED = 60  # steps towards equal weights; then even logarithms of 1e-9 part no two draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def importance_resample(
             best = khat, ratios, smoothed
         if khat < GOOD_KHAT and 1.0 / float((weights**2).sum()) > GOOD_EFFICIENCY * n:
             break
-        components, shares = _adapted(places, weights, components[0], rng)
+        components, shares = _adapted(places, smoothed, components[0], rng)
     assert best is not None
     khat, ratios, smoothed = best
     n = len(ratios)  # draws of the rounds so far
@@ -221,16 +222,14 @@ def positive_definite(covariance: Floats) -> Floats:
 
 
 def _adapted(
-    places: Floats, weights: Floats, peak: tuple[Floats, Floats], rng: np.random.Generator
+    places: Floats, log_weights: Floats, peak: tuple[Floats, Floats], rng: np.random.Generator
 ) -> tuple[list[tuple[Floats, Floats]], Floats]:
     """Fit a mixture of normal distributions to weighted draws: a bent posterior is followed piece by piece."""
     p = places.shape[1]
-    weights = weights / weights.sum()
-    while (
-        1.0 / float((weights**2).sum()) < LEAST_BEHIND_A_FIT * p
-    ):  # a few draws would be fitted as a point
-        weights = weights**0.7
-        weights = weights / weights.sum()
+    for step in range(MOST_TEMPERED):  # a few draws would be fitted as a point
+        weights = softmax(0.7**step * log_weights)
+        if 1.0 / float((weights**2).sum()) >= LEAST_BEHIND_A_FIT * p:
+            break
     drawn = places[rng.choice(len(places), FITTED, p=weights)]
     whole = positive_definite(np.cov(drawn.T).reshape(p, p))
     root = np.linalg.cholesky(whole)

@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-__all__ = ["cdf", "draw", "log_pmf", "variance"]
+__all__ = ["LARGEST", "cdf", "draw", "log_pmf", "variance"]
 
 type Floats = NDArray[np.float64]
+
+#: Larger means are drawn as this: a limit of the computer, not of a model.
+LARGEST = 1e15
 
 
 def log_pmf(counts: ArrayLike, mean: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
@@ -114,4 +117,4 @@ def draw(mean: ArrayLike, dispersion: ArrayLike, rng: np.random.Generator) -> ND
     if (a > 1e-10).any():
         spread = np.where(a > 1e-10, a, 1.0)
         m = np.where(a > 1e-10, rng.gamma(1.0 / spread, spread * m), m)
-    return np.asarray(rng.poisson(m), dtype=np.int64)
+    return np.asarray(rng.poisson(np.minimum(m, LARGEST)), dtype=np.int64)

@@ -33,6 +33,8 @@ _BERNOULLI = np.array(
         -3617.0 / 10670622842880000.0,
     ]
 )
+# Bounds on loops that end long before, whatever the parameters.
+_MOST_TERMS, _MOST_STEPS, _MOST_TRIES = 10_000, 4_096, 100_000
 _GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 
 
@@ -45,9 +47,12 @@ def hurwitz_zeta(s: float, q: float) -> float:
     """
     total: float = 0.0
     x = q
-    while x < 10.0 or x < s:
-        total += x**-s
+    while x < 10.0 or (x < s and x - q < _MOST_TERMS):
+        power = x**-s
+        total += power
         x += 1.0
+        if power <= 1e-18 * total:
+            return total
     power = x**-s
     total += power * (x / (s - 1.0) + 0.5)
     term = s * power / x
@@ -114,22 +119,31 @@ def scan(values: Floats, number_of: Floats, candidates: Ints) -> tuple[Floats, F
 
 
 @njit(cache=True, error_model="numpy")
+def _negbin_above(least: int, mean: float, dispersion: float, stream: NDArray[np.uint64]) -> int:
+    """Draw until it is more than ``least``; where that is next to impossible, give the next number."""
+    for _ in range(_MOST_TRIES):
+        draw = negative_binomial(mean, dispersion, stream)
+        if draw > least:
+            return int(min(draw, MOST))
+    return least + 1
+
+
+@njit(cache=True, error_model="numpy")
 def _draw_negbin(mean: float, dispersion: float, stream: NDArray[np.uint64]) -> int:
     log_zero = -math.log1p(mean * dispersion) / dispersion
     if log_zero < -0.7:  # zeros are rarer than every other draw: throw them away
-        while True:
-            draw = negative_binomial(mean, dispersion, stream)
-            if draw > 0:
-                return int(min(draw, MOST))
+        return int(_negbin_above(0, mean, dispersion, stream))
     shape = 1.0 / dispersion
     ratio = mean * dispersion / (1.0 + mean * dispersion)
     mass = shape * ratio * math.exp(log_zero) / -math.expm1(log_zero)
     left = uniform(stream) - mass
     x = 1
-    while left > 0.0 and (mass > 1e-18 or x < mean):
+    while left > 0.0 and (mass > 1e-18 or x < mean) and x < _MOST_STEPS:
         mass *= (x + shape) / (x + 1.0) * ratio
         x += 1
         left -= mass
+    if left > 0.0 and x == _MOST_STEPS:
+        return int(_negbin_above(_MOST_STEPS, mean, dispersion, stream))
     return x
 
 
@@ -137,7 +151,7 @@ def _draw_negbin(mean: float, dispersion: float, stream: NDArray[np.uint64]) -> 
 def _draw_lognormal(mu: float, sigma: float, stream: NDArray[np.uint64]) -> int:
     """Round a log-normal number that is known to be at least one half."""
     low = (math.log(0.5) - mu) / sigma
-    while True:
+    for _ in range(_MOST_TRIES):
         if low > 0.5:  # Robert (1995): a truncated normal from a shifted exponential
             rate = 0.5 * (low + math.sqrt(low * low + 4.0))
             z = low + exponential(stream) / rate
@@ -148,9 +162,10 @@ def _draw_lognormal(mu: float, sigma: float, stream: NDArray[np.uint64]) -> int:
             if z < low:
                 continue
         log_x = mu + sigma * z
-        if log_x > math.log(MOST):
+        if not log_x < math.log(MOST):
             return MOST
         return int(max(math.floor(math.exp(log_x) + 0.5), 1.0))
+    return 1
 
 
 @njit(cache=True, error_model="numpy")
@@ -158,12 +173,14 @@ def _draw_power(exponent: float, x_min: float, stream: NDArray[np.uint64]) -> in
     """Round a Pareto number down and accept it in proportion: exact for every x_min (after Devroye 1986, ch. X.6)."""
     s = exponent - 1.0
     worst = 1.0 / (x_min * -math.expm1(-s * math.log1p(1.0 / x_min)))
-    while True:
-        y = math.floor(x_min * uniform(stream) ** (-1.0 / s))
-        if not y < MOST:
+    for _ in range(_MOST_TRIES):
+        y = x_min * uniform(stream) ** (-1.0 / s)
+        if not y < MOST:  # before it becomes a whole number, which could not hold it
             return MOST
+        y = float(math.floor(y))
         if uniform(stream) * worst * y * -math.expm1(-s * math.log1p(1.0 / y)) <= 1.0:
             return int(y)
+    return int(x_min)
 
 
 @njit(cache=True, error_model="numpy")

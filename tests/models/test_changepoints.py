@@ -377,3 +377,25 @@ def test_a_change_that_is_not_sure_is_told_as_such():
         pd.Series(values, index=pd.date_range("2010-01-01", periods=160), name="attacks")
     )
     assert "69 % that it changed then" in fit.describe()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_segments_of_counts_in_thousands_lie_inside_their_intervals(seed):
+    """Forty months at levels far apart: what is said of each regime agrees with what is said of all numbers."""
+    rng = np.random.default_rng(seed)
+    level = np.repeat(rng.uniform(500, 9000, 20), 2) if seed % 2 else rng.uniform(100, 9000, 40)
+    y = rng.poisson(level)
+    counts = pd.Series(y, index=pd.date_range("2020-01-01", periods=40, freq="MS"))
+    fit = tempo.Changepoints().fit(counts)
+    table = fit.segments
+    assert len(table) > 10
+    assert (table["rate_low"] <= table["rate"]).all()
+    assert (table["rate"] <= table["rate_high"]).all()
+    expected = (fit.n_changes * fit.n_changes.index).sum()
+    assert fit.change_probability.sum() == pytest.approx(expected, abs=1e-6)
+    fixed = tempo.Changepoints(n_changes=1).fit(counts)
+    assert fixed.change_probability.sum() == pytest.approx(1, abs=1e-6)
+    one, two = fixed.segments["rate"]
+    start = fixed.segments["start"].iloc[1]
+    assert one == pytest.approx(counts[counts.index < start].mean(), rel=0.01)
+    assert two == pytest.approx(counts[counts.index >= start].mean(), rel=0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import betaln, gammaln, logsumexp, xlogy
 
+from tempo.errors import OptionError
+from tempo.models import changepoint_given
 from tempo.models.changepoint_draws import most_probable, sample
 from tempo.models.changepoint_forecast import one_step
 from tempo.models.changepoint_grid import Bins, Grid, learned_odds, learned_rates
@@ -346,3 +349,105 @@ def test_learned_rates_have_the_means_they_say():
     a, b, _ = learned_rates(0.8, beta=True)
     assert np.unique((a / b).round(6)).tolist() == [1.0, 2.0, 4.0, 8.0, 16.0]
     assert np.minimum(a, b).max() == 4.0
+
+
+class ByNumber:
+    """Sums over placements by number of changes, from the definition: O(n²) for each number, in logarithms."""
+
+    def __init__(self, truth: Enumerated, k: int, shortest: int = 1):
+        m = truth.m
+        self.k, self.mean = k, np.zeros((m + 1, m + 1))
+        whole = np.full((m + 1, m + 1), -np.inf)
+        for a, b in itertools.combinations(range(m + 1), 2):
+            if b - a >= shortest or a == 0 or b == m:
+                whole[a, b] = truth.segment(a, b)
+                self.mean[a, b] = truth.mean_rate(a, b)
+        to, back = np.full((2, k + 1, m + 1), -np.inf)
+        to[0], back[0] = whole[0], whole[:, m]
+        for j in range(1, k + 1):
+            inner = np.where(np.arange(m + 1) < m, to[j - 1], -np.inf)
+            to[j] = logsumexp(inner[:, None] + whole, axis=0)
+            inner = np.where(np.arange(m + 1) > 0, back[j - 1], -np.inf)
+            back[j] = logsumexp(whole + inner[None, :], axis=1)
+        self.log_sum = to[k, m]
+        self.chance = np.zeros(m)
+        self.rates = np.zeros(m)
+        for j in range(k):
+            self.chance[1:] += np.exp(to[j, 1:m] + back[k - 1 - j, 1:m] - self.log_sum)
+        for a, b in itertools.combinations(range(m + 1), 2):
+            if whole[a, b] == -np.inf:
+                continue
+            before = [0.0 if a == 0 and j == 0 else -np.inf for j in range(k + 1)]
+            if a > 0:
+                before = [-np.inf, *to[:k, a]]
+            after = [0.0 if b == m and j == 0 else -np.inf for j in range(k + 1)]
+            if b < m:
+                after = [-np.inf, *back[:k, b]]
+            share = logsumexp(np.array(before) + np.array(after)[::-1] + whole[a, b] - self.log_sum)
+            self.rates[a:b] += math.exp(share) * self.mean[a, b]
+
+
+def steps(rng, family, n):
+    """Levels hundreds of times apart, in counts of thousands; of attack days, runs of one kind."""
+    edges = np.sort(rng.choice(np.arange(1, n), 4, replace=False))
+    level = rng.choice([0.02, 1.0, 40.0, 900.0, 5000.0], 5)
+    if family == BERNOULLI:
+        level = rng.choice([0.02, 0.5, 0.98], 5)
+    rate = np.repeat(level, np.diff([0, *edges, n]))
+    y = (rng.random(n) < rate) if family == BERNOULLI else rng.poisson(rate)
+    return y.astype(float), np.ones(n)
+
+
+@given(
+    family=st.sampled_from([GAMMA, BERNOULLI, NEGBIN]),
+    seed=st.integers(0, 10_000),
+    k=st.integers(1, 8),
+    n=st.sampled_from([24, 70]),
+    shortest=st.sampled_from([1, 1, 3]),
+    mean=st.sampled_from([0.5, 30.0, 2000.0]),
+)
+@settings(max_examples=15, deadline=None)
+def test_a_given_number_is_exact_however_improbable(family, seed, k, n, shortest, mean):
+    """A run that is hopeless now may win later, when no changes are left to begin another."""
+    y, e = steps(np.random.default_rng(seed), family, n)
+    shape, rate = (0.6, 0.8) if family == BERNOULLI else (1.0, 1 / mean)
+    truth = object.__new__(Enumerated)
+    truth.y, truth.e, truth.m = y, e, n
+    truth.family, truth.shape, truth.rate, truth.size = family, shape, rate, 3.0
+    expected = ByNumber(truth, k, shortest)
+    grid = replace(make_grid(family, shape, rate, 0.1, k, 3.0), shortest=shortest)
+    for posterior in (
+        solve(Bins.of(y, e), grid),
+        solve(Bins.of(y, e), replace(grid, n_changes=None)),
+    ):
+        found = posterior.given(k)
+        scale = max(1.0, abs(expected.log_sum))
+        assert found.log_sums[0] == pytest.approx(expected.log_sum, abs=1e-10 * scale)
+        np.testing.assert_allclose(found.dates.sum(axis=0), expected.chance, atol=1e-6)
+        np.testing.assert_allclose(found.dates.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(found.moments[0], expected.rates, rtol=1e-6)
+        assert found.lost <= 1e-7
+
+
+def test_a_long_series_finds_odds_under_which_the_number_is_probable(monkeypatch):
+    """The pass in the linear domain, with its bound, against the one in logarithms that drops nothing."""
+    rng = np.random.default_rng(3)
+    y = rng.poisson(np.repeat(rng.uniform(0, 6, 12), 50)).astype(float)
+    grid = make_grid(GAMMA, 1.0, 0.4, 0.02)
+    for k in (9, 11):
+        fast = solve(Bins.of(y, np.ones(600)), grid).given(k)
+        assert 0 < fast.lost < 1e-7
+        monkeypatch.setattr(changepoint_given, "_CHEAP", math.inf)
+        monkeypatch.setattr(changepoint_given, "_PRUNE", 0.0)
+        slow = solve(Bins.of(y, np.ones(600)), grid).given(k)
+        monkeypatch.undo()
+        assert slow.lost == 0
+        assert fast.log_sums[0] == pytest.approx(slow.log_sums[0], abs=1e-8)
+        np.testing.assert_allclose(fast.dates, slow.dates, atol=1e-8)
+        np.testing.assert_allclose(fast.moments, slow.moments, rtol=1e-7)
+
+
+def test_a_number_that_would_take_too_long_is_refused():
+    y = np.repeat([1.0, 2000.0, 3.0], 20_000)
+    with pytest.raises(OptionError, match="Take wider bins"):
+        solve(Bins.of(y, np.ones(60_000)), make_grid(GAMMA, 1.0, 0.01, 0.1, 1))

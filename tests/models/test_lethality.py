@@ -13,6 +13,7 @@ from scipy import special, stats
 import tempo
 from tempo.errors import DataError, FewEventsWarning, OptionError, UnknownValuesWarning
 from tempo.models import severity_tails as tails
+from tempo.models.laplace import _adapted
 from tempo.models.lethality_any import beta_posterior, grouped_posterior, logistic_posterior
 from tempo.models.lethality_blocks import Block, finished
 from tempo.models.lethality_design import no_covariates
@@ -20,6 +21,7 @@ from tempo.models.lethality_draws import TailDraws
 from tempo.models.lethality_effects import no_effects
 from tempo.models.lethality_reading import Record, Tolls, read_tolls
 from tempo.models.lethality_tails import joint_posterior, power_posterior, smooth_posterior
+from tempo.models.severity_kernels import MOST
 
 pytestmark = pytest.mark.filterwarnings("ignore::tempo.errors.FewEventsWarning")
 
@@ -434,3 +436,64 @@ def test_tail_draws_know_their_means() -> None:
     )
     assert draws.endless_mean(np.zeros((3, 1))).tolist() == [True, False, False]
     assert draws.endless_mean(np.full((3, 1), 0.2)).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("family", "theta"),
+    [
+        ("power", [math.log(0.02)]),
+        ("power", [math.log(0.1)]),
+        ("lognormal", [20.0, math.log(8.0)]),
+        ("lognormal", [400.0, math.log(8.0)]),
+        ("negbin", [20.0, 2.0]),
+        ("negbin", [5.0, 9.0]),
+    ],
+)
+def test_draws_of_any_tail_are_whole_numbers_from_one_to_the_limit(family, theta):
+    """A draw that no whole number could hold is the limit, never what overflow makes of it."""
+    drawn = tails.sample(family, np.array([theta]), np.random.default_rng(1), each=20_000)
+    assert 1 <= drawn.min()
+    assert drawn.max() <= MOST
+    if family == "power":  # P(X >= k) of a heavy tail, from the definition
+        expected = float(
+            special.zeta(1 + math.exp(theta[0]), 1000) / special.zeta(1 + math.exp(theta[0]), 1)
+        )
+        assert (drawn >= 1000).mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_deaths_are_at_least_as_probable_as_a_lethal_attack():
+    tolls = [1.0, 8, 60, 500, 3000]
+    table = pd.DataFrame({"date_start": pd.date_range("2020-01-01", periods=5), "killed": tolls})
+    past = tempo.Incidents(table, ("2020-01-01", "2020-01-06"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lethal = tempo.Lethality().fit(past, rng=1)
+        rate = tempo.ConstantRate().fit(past, rng=1)
+    outlook = tempo.forecast(rate, horizon="90D", rng=0, lethality=lethal)
+    deaths, attacks = np.asarray(outlook.deaths), np.asarray(outlook.counts)
+    assert deaths.min() >= 0
+    assert not ((attacks == 0) & (deaths > 0)).any()
+
+
+@pytest.mark.parametrize("tail", ["average", "power", "lognormal", "negbin"])
+@pytest.mark.parametrize("toll", [1e10, 1e12])
+def test_an_absurd_toll_is_answered(tail, toll):
+    """All weights but one may underflow to zero, which no tempering evens out."""
+    table = pd.DataFrame(
+        {"date_start": pd.date_range("2020-01-01", periods=32), "killed": [0.0, 1, 2, toll] * 8}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = tempo.Lethality(tail=tail).fit(
+            tempo.Incidents(table, ("2020-01-01", "2020-02-02")), rng=1
+        )
+    assert fit.params.notna().all()
+
+
+def test_a_proposal_is_fitted_to_a_single_draw_that_has_all_the_weight():
+    places = np.random.default_rng(0).normal(size=(500, 2))
+    logs = np.full(500, -np.inf)
+    logs[7] = 0.0
+    components, shares = _adapted(places, logs, (np.zeros(2), np.eye(2)), np.random.default_rng(1))
+    assert len(components) == len(shares)
+    assert np.isfinite(shares).all()
