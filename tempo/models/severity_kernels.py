@@ -176,7 +176,9 @@ def _draw_power(exponent: float, x_min: float, stream: NDArray[np.uint64]) -> in
     for _ in range(_MOST_TRIES):
         y = x_min * uniform(stream) ** (-1.0 / s)
         if not y < MOST:  # before it becomes a whole number, which could not hold it
-            return MOST
+            if uniform(stream) * worst * s <= 1.0:  # the limit of the odds below
+                return MOST
+            continue
         y = float(math.floor(y))
         if uniform(stream) * worst * y * -math.expm1(-s * math.log1p(1.0 / y)) <= 1.0:
             return int(y)
