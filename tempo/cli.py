@@ -133,6 +133,9 @@ def brief(
     label: Annotated[
         str | None, typer.Option(help="What is counted, in the plural. [default: attacks]")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Write it although no row matches the rule.")
+    ] = False,
     window: _Window = None,
     gap: _Gap = None,
     schema: _Schema = "auto",
@@ -247,8 +250,10 @@ def brief(
                     ) from error
                 raise
         cut = incidents.window.end if as_of is None else as_of
-        incidents = incidents.before(cut)
-        counted = incidents if rule is None else counted_by(incidents, rule, label)
+        counted = incidents
+        if rule is not None:  # over all rows, so that a rule that matches later is no misspelling
+            counted = counted_by(incidents, rule, label, allow_empty=allow_empty)
+        incidents, counted = incidents.before(cut), counted.before(cut)
         stories = scenarios_of(scenario, counted) if scenario else None
         if scenarios is not None:
             if scenario:
@@ -415,6 +420,7 @@ _OPTIONS = {
     "sheet=": "--sheet NAME",
     "method=": "--method NAME",
     "override=": "--override",
+    "allow_empty=": "--allow-empty",
     "cause=": "--pause-cause WORDS",
     "scope=": "--pause-scope WORDS",
 }

@@ -109,7 +109,9 @@ def only_with_a_file(**options: object) -> None:
         )
 
 
-def counted_by(incidents: Incidents, rule: str, label: str | None) -> Incidents:
+def counted_by(
+    incidents: Incidents, rule: str, label: str | None, *, allow_empty: bool
+) -> Incidents:
     """Choose what counts, silently: the briefing says how many rows were left open, and what they might change.
 
     Parameters
@@ -120,15 +122,22 @@ def counted_by(incidents: Incidents, rule: str, label: str | None) -> Incidents:
         As ``--rule`` says.
     label : str or None
         As ``--label`` says.
+    allow_empty : bool
+        As ``--allow-empty`` says.
 
     Returns
     -------
     Incidents
         Those that count.
+
+    Raises
+    ------
+    RuleError
+        If no row counts and that was not allowed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndecidedRowsWarning)
-        return incidents.where(rule, label)
+        return incidents.where(rule, label, allow_empty=allow_empty)
 
 
 def scenarios_of(stories: list[str], past: Incidents) -> list[Scenario]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "AbsentValueWarning",
     "BriefingError",
     "ConvergenceWarning",
     "DataError",
@@ -91,6 +92,10 @@ class TempoWarning(UserWarning):
 
 class ReadWarning(TempoWarning):
     """A file was read, with doubts that are kept on the result."""
+
+
+class AbsentValueWarning(TempoWarning):
+    """A rule compares a column with a value that it never holds, perhaps for another spelling."""
 
 
 class UndecidedRowsWarning(TempoWarning):

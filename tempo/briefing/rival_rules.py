@@ -9,6 +9,8 @@ import pandas as pd
 
 from tempo.briefing.default_scenarios import default_scenarios
 from tempo.data.incidents import Incidents
+from tempo.data.rules import parse_rule
+from tempo.errors import RuleError
 from tempo.forecasting.outlook import forecast
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.weighing import weigh
@@ -20,6 +22,17 @@ EVERY = "every incident"
 
 #: The counting rule of incidents that nobody has selected from.
 EVERY_ROW = "every row"
+
+_NO_SIZE = {
+    "latitude",
+    "longitude",
+    "year",
+    "date",
+    "id",
+    "date_prec",
+    "where_prec",
+    "type_of_violence",
+}
 
 
 def default_rules(incidents: Incidents) -> dict[str, str]:
@@ -47,6 +60,46 @@ def default_rules(incidents: Incidents) -> dict[str, str]:
     if {"munitions", "killed"} <= have:
         rules["any death, or ten or more munitions"] = "killed > 0 or munitions >= 10"
     return rules
+
+
+def kept_clauses(rule: str, incidents: Incidents) -> list[str] | None:
+    """Give the clauses of a counting rule on place, actor, kind or date, which a rival definition leaves as they are.
+
+    Parameters
+    ----------
+    rule : str
+        Of what the briefing counts.
+    incidents : Incidents
+        All rows, which say what the columns hold.
+
+    Returns
+    -------
+    list of str or None
+        Each as a rule; None where a clause mixes them with numbers, or the rule is no text that can be taken apart.
+    """
+    if rule == EVERY_ROW:
+        return []
+    try:
+        clauses = parse_rule(rule).clauses
+    except RuleError:  # a mask, or a rule with a note on undecided rows
+        return None
+    kept = []
+    for text, columns in clauses:
+        of_size = {name for name in columns if _is_size(name, incidents.table)}
+        if of_size and of_size != columns:
+            return None
+        if not of_size:
+            kept.append(f"({text})")
+    return kept
+
+
+def _is_size(name: str, table: pd.DataFrame) -> bool:
+    """Whether a column says how heavy an attack was: a number that is no place, date or code of one."""
+    if name not in table.columns or name in _NO_SIZE:
+        return False
+    return pd.api.types.is_numeric_dtype(table[name].dtype) and not name.endswith(
+        ("_id", "_prec", "year")
+    )
 
 
 def under_rules(
@@ -93,10 +146,16 @@ def under_rules(
     if incidents is None or any(scenario.continues_fit for scenario in scenarios or ()):
         return None
     base = incidents.before(cut)
+    if rules is None:  # rivals say otherwise what is heavy, never where, who or how
+        kept = kept_clauses(past.rule, base)
+        if kept is None:
+            return None
+        if kept:
+            base = base.where(" and ".join(kept), label=past.label, allow_empty=True)
     others = default_rules(base) if rules is None else dict(rules)
     groups = {EVERY: base} if base.rule != past.rule else {}
     for name, rule in others.items():
-        chosen = base.where(rule, label=past.label)
+        chosen = base.where(rule, label=past.label, allow_empty=True)
         if chosen.rule != past.rule:
             groups[name] = chosen
     rows = []

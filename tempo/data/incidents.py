@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 from tempo.data.binning import Days, binned, drawn_days, edges_that_matter, spans_an_edge
 from tempo.data.counts import Counts, bins
 from tempo.data.rounding import counted
-from tempo.data.rules import parse_rule
+from tempo.data.rules import Truth, parse_rule
 from tempo.data.table import canonical, latest_onset
 from tempo.data.window import DAY, DateLike, Window, as_date
-from tempo.errors import DataError, ImputedDatesWarning, OptionError, UndecidedRowsWarning
+from tempo.errors import (
+    AbsentValueWarning,
+    DataError,
+    ImputedDatesWarning,
+    OptionError,
+    RuleError,
+    UndecidedRowsWarning,
+    WindowError,
+)
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["REPORTED_LATE", "Incidents", "concat"]
@@ -143,23 +151,29 @@ class Incidents:
 
     def where(
         self,
-        rule: str,
+        rule: str | pd.Series | NDArray[np.bool_] | Callable[[pd.DataFrame], Any],
         label: str | None = None,
         *,
         undecided: Literal["exclude", "include", "best"] = "exclude",
+        allow_empty: bool = False,
     ) -> Incidents:
         """Select incidents by a rule over the columns.
 
         Parameters
         ----------
-        rule : str
+        rule : str, mask or callable
             For example ``"killed > 0 or munitions >= 10"``. Comparisons, ``and``, ``or``, ``not``, ``in (...)``,
-            ``is missing``; ``date`` stands for the date interval. The rule is parsed, never run as Python.
+            ``contains``, ``starts with``, ``has word``, ``is missing``; ``loosely`` before a comparison of text folds
+            case and accents (``admin1 loosely == "kirkuk"``); ``date`` stands for the date interval. The rule is
+            parsed, never run as Python. Or a boolean for each row of ``table`` (a Series by its index), or a function
+            of ``table`` that gives one; missing values leave a row undecided.
         label : str, optional
             What the selected incidents are, in the singular or the plural.
         undecided : {"exclude", "include", "best"}, default "exclude"
             What to do with rows that the rule cannot decide, because a value is unknown or its low and high
             disagree: leave them out, take them in, or take best values at their word.
+        allow_empty : bool, default False
+            Accept that nothing matches. Otherwise that is refused, because a misspelt place would read as an all-clear.
 
         Returns
         -------
@@ -169,12 +183,14 @@ class Incidents:
         Raises
         ------
         RuleError
-            If the rule cannot be read or names an unknown column.
+            If the rule cannot be read, names an unknown column, or matches no row.
 
         Warns
         -----
         UndecidedRowsWarning
             If rows were left open.
+        AbsentValueWarning
+            If the rule looks for a text that no row holds.
 
         Examples
         --------
@@ -187,11 +203,25 @@ class Incidents:
             raise OptionError(
                 f"undecided is {undecided!r}; expected 'exclude', 'include' or 'best'."
             )
-        parsed = parse_rule(rule)
-        truth = parsed.truth(self._table, best=undecided == "best")
+        said, truth, absent = self._judged(rule, best=undecided == "best")
         open_rows = truth.undecided
         chosen = truth.true | open_rows if undecided == "include" else truth.true
-        text = parsed.text if self.rule == "every row" else f"({self.rule}) and ({parsed.text})"
+        if len(self) and not chosen.any() and not allow_empty:
+            unsettled = int(open_rows.sum())
+            left = (
+                f" {unsettled:,} rows cannot be decided: undecided='include' takes them."
+                if unsettled
+                else ""
+            )
+            raise RuleError(
+                f"the rule {said[:200]!r} matches none of {len(self):,} rows. {' '.join(absent)}{left} If that is "
+                "what you want to brief, say allow_empty=True; before an early date, choose first and cut afterwards."
+            )
+        if absent:
+            warnings.warn(
+                AbsentValueWarning(f"In the rule {said[:200]!r}: {' '.join(absent)}"), stacklevel=2
+            )
+        text = said if self.rule == "every row" else f"({self.rule}) and ({said})"
         if undecided != "exclude":
             text += f" [undecided rows: {undecided}]"
         count = int(open_rows.sum())
@@ -201,7 +231,7 @@ class Incidents:
                 "include": "counted in",
                 "best": "left out even by their best values",
             }[undecided]
-            share = f"{count} of {len(self)} rows cannot be decided by the rule {parsed.text!r}"
+            share = f"{count} of {len(self)} rows cannot be decided by the rule {said!r}"
             warnings.warn(
                 UndecidedRowsWarning(
                     f"{share} (a value is unknown or its low and high disagree); they are {done}. "
@@ -219,6 +249,33 @@ class Incidents:
             if count
             else self._undecided,
         )
+
+    def _judged(self, rule: object, *, best: bool) -> tuple[str, Truth, list[str]]:
+        """Apply a rule, a mask or a function: what it is called, its truth, and the texts that no row holds."""
+        if isinstance(rule, str):
+            parsed = parse_rule(rule)
+            truth = parsed.truth(self._table, best=best)
+            return parsed.text, truth, parsed.absent_values(self._table) if len(self) else []
+        said = "a mask over the rows"
+        if callable(rule):
+            said = f"the function {getattr(rule, '__name__', type(rule).__name__)}"
+            rule = rule(self.table)
+        if isinstance(rule, pd.Series):
+            rule = rule.reindex(self._table.index)
+        mask = (
+            pd.array(np.asarray(rule, dtype=object), dtype="boolean")
+            if np.ndim(rule) == 1
+            else None
+        )  # type: ignore[arg-type]
+        if mask is None or len(mask) != len(self):
+            found = "no list of values" if mask is None else f"{len(mask):,} values"
+            raise RuleError(
+                f"{said} gives {found}; expected True or False for each of {len(self):,} rows, or a rule such as "
+                '"killed > 0 or munitions >= 10".'
+            )
+        open_rows = np.asarray(mask.isna(), dtype=bool)
+        true = np.asarray(mask.fillna(False), dtype=bool)
+        return said, Truth(true, ~true & ~open_rows), []
 
     def before(self, date: DateLike) -> Incidents:
         """Give the incidents as the data stood before a date.
@@ -250,6 +307,12 @@ class Incidents:
         Incidents: 1 attack in [2020-01-01, 2020-03-12), 71 observed days; as of 2020-03-12
         """
         cut = as_date(date, "the cut-off date")
+        if cut > self.window.end and self.cutoff is None:
+            raise WindowError(
+                f"the cut-off date {cut:%Y-%m-%d} lies after the end of the data, whose last day is "
+                f"{self.window.end - DAY:%Y-%m-%d}. Give a date up to {self.window.end:%Y-%m-%d}, or a window that "
+                "reaches further."
+            )
         window = self.window.before(cut)
         table = self._table
         begun = (table["date_start"] < cut).to_numpy()

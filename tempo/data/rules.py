@@ -11,18 +11,23 @@ Grammar::
     negation    = "not" negation | "(" rule ")" | condition
     condition   = column ( "<" | "<=" | "=" | "==" | "!=" | ">" | ">=" ) literal
                 | column [ "not" ] "in" "(" literal { "," literal } ")"       (square brackets do too)
+                | column [ "not" ] ( "contains" | "starts with" | "has word" ) text
                 | column "is" [ "not" ] "missing"
+                ("loosely" before a comparison of text leaves out of account case and accents)
     column      = a name, or `any name` in backticks
     literal     = a number, or text in quotes; dates are text such as "2020-03-12"
 
 A column ``x`` with ``x_low`` and ``x_high`` beside it is an interval: a condition is decided only if every value
-of the interval agrees. ``date`` stands for the days on which the incident may have begun.
+of the interval agrees. ``admin1 loosely == "kirkuk"`` and ``target loosely contains "airfield"`` fold case and accents
+of both sides; ``has word`` finds whole words. ``date`` stands for the days on which the incident may have begun.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -38,7 +43,7 @@ __all__ = ["Rule", "Truth", "parse_rule"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)(?![\w.])
+      (?P<number>[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)(?![\w.])
     | (?P<text>"[^"]*"|'[^']*')
     | (?P<quoted>`[^`]+`)
     | (?P<operator><=|>=|==|!=|<|>|=)
@@ -48,6 +53,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _KEYWORDS = {"and", "or", "not", "in", "is", "missing"}
+_IN_TEXT = {"contains": "contains", "starts": "starts with", "has": "has word"}
+_LONGEST, _SHOWN = 30_000, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,36 @@ class _Comparison:
     column: str
     operator: str
     literals: tuple[float | str, ...]
+    loosely: bool = False
+
+    @property
+    def columns(self) -> set[str]:
+        return {self.column}
+
+    def written(self) -> str:
+        literals = [_quoted(value) for value in self.literals]
+        how = f"{_named(self.column)} {'loosely ' if self.loosely else ''}{self.operator}"
+        return f"{how} ({', '.join(literals)})" if self.operator == "in" else f"{how} {literals[0]}"
+
+    def comparisons(self) -> list[_Comparison]:
+        return [self]
+
+    def absent(self, table: pd.DataFrame) -> list[tuple[str, str]]:
+        """Give the column and each text that is looked for and that no row holds."""
+        if self.column == "date" or self.operator in {"<", "<=", ">", ">="}:
+            return []
+        wanted = [value for value in self.literals if isinstance(value, str)]
+        if not wanted or not _is_text(table[self.column]):
+            return []
+        held = pd.Series(table[self.column].dropna().unique(), dtype=object)
+        if held.empty:
+            return []
+        one = "==" if self.operator == "in" else self.operator
+        return [
+            (self.column, value)
+            for value in wanted
+            if not _matches(held, one, value, loosely=self.loosely).any()
+        ]
 
     def truth(self, table: pd.DataFrame, *, best: bool) -> Truth:
         if self.column == "date" and "date" not in table.columns:
@@ -84,6 +121,8 @@ class _Comparison:
         else:
             _require(self.column, table)
             low, high = _bounds(table, self.column, best=best)
+            if self.loosely or self.operator in _IN_TEXT.values():
+                return self._in_text(low)
             bounds = [_comparable(value, low, self.column) for value in self.literals]
         results = [_compare(low, high, self.operator, value) for value in bounds]
         if self.operator == "in":
@@ -93,10 +132,35 @@ class _Comparison:
             return Truth(np.asarray(true), np.asarray(false))
         return results[0]
 
+    def _in_text(self, values: pd.Series) -> Truth:
+        known = values.notna().to_numpy(dtype=bool)
+        found = np.zeros(len(values), dtype=bool)
+        if not known.any():
+            return Truth(found, found.copy())
+        if not _is_text(values) or not all(isinstance(value, str) for value in self.literals):
+            raise RuleError(
+                f"the rule looks for text in {self.column!r} ({self.written()[:_SHOWN]}), which holds {values.dtype}. "
+                "Compare numbers and dates with <, <=, ==, !=, >, >=."
+            )
+        one = "==" if self.operator == "in" else self.operator
+        for value in self.literals:
+            found[known] |= _matches(values[known], one, str(value), loosely=self.loosely)
+        return Truth(found, known & ~found)
+
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
     column: str
+
+    @property
+    def columns(self) -> set[str]:
+        return {self.column}
+
+    def written(self) -> str:
+        return f"{_named(self.column)} is missing"
+
+    def comparisons(self) -> list[_Comparison]:
+        return []
 
     def truth(self, table: pd.DataFrame, *, best: bool) -> Truth:  # noqa: ARG002 - shared signature
         _require(self.column, table)
@@ -108,6 +172,16 @@ class _Missing:
 class _Not:
     inner: _Node
 
+    @property
+    def columns(self) -> set[str]:
+        return self.inner.columns
+
+    def written(self) -> str:
+        return f"not ({self.inner.written()})"
+
+    def comparisons(self) -> list[_Comparison]:
+        return self.inner.comparisons()
+
     def truth(self, table: pd.DataFrame, *, best: bool) -> Truth:
         inner = self.inner.truth(table, best=best)
         return Truth(inner.false, inner.true)
@@ -117,6 +191,19 @@ class _Not:
 class _Junction:
     kind: Literal["and", "or"]
     parts: tuple[_Node, ...]
+
+    @property
+    def columns(self) -> set[str]:
+        return set().union(*(part.columns for part in self.parts))
+
+    def written(self) -> str:
+        return f" {self.kind} ".join(
+            f"({part.written()})" if isinstance(part, _Junction) else part.written()
+            for part in self.parts
+        )
+
+    def comparisons(self) -> list[_Comparison]:
+        return [one for part in self.parts for one in part.comparisons()]
 
     def truth(self, table: pd.DataFrame, *, best: bool) -> Truth:
         truths = [part.truth(table, best=best) for part in self.parts]
@@ -174,6 +261,94 @@ class Rule:
         """
         return self._root.truth(table, best=best)
 
+    @property
+    def clauses(self) -> list[tuple[str, set[str]]]:
+        """The parts that must all hold: each as text, with the columns that it names."""
+        open_parts, found = [self._root], []
+        while open_parts:
+            part = open_parts.pop(0)
+            if isinstance(part, _Junction) and part.kind == "and":
+                open_parts = [*part.parts, *open_parts]
+            else:
+                found.append((part.written(), part.columns))
+        return found
+
+    def absent_values(self, table: pd.DataFrame) -> list[str]:
+        """Say which texts the rule looks for that no row holds, with the nearest that there are.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            The columns that the rule names.
+
+        Returns
+        -------
+        list of str
+            A sentence for each such text.
+        """
+        return [
+            _unheard(table[column], value)
+            for comparison in self._root.comparisons()
+            for column, value in comparison.absent(table)
+        ]
+
+
+def _unheard(column: pd.Series, value: str) -> str:
+    counts = column.dropna().astype("str").value_counts()
+    folded: dict[str, list[str]] = {}
+    for name in counts.index:
+        folded.setdefault(_folded(name), []).append(name)
+    key = _folded(value)
+    near = [other for other in folded if key in other][:3]
+    near += difflib.get_close_matches(key, list(folded), n=3, cutoff=0.6)
+    names = [name for other in dict.fromkeys(near) for name in folded[other]][:4]
+    said = ", ".join(f"{name!r} ({counts[name]:,})" for name in names or counts.index[:4])
+    hint = f"The nearest are {said}." if names else f"The most frequent are {said}."
+    return f"{value!r} never stands in the column {str(column.name)!r}. {hint}"
+
+
+def _folded(text: str) -> str:
+    """Leave out case and accents."""
+    apart = unicodedata.normalize("NFKD", text.strip())
+    return "".join(sign for sign in apart if not unicodedata.combining(sign)).casefold()
+
+
+def _is_text(values: pd.Series) -> bool:
+    return not (
+        pd.api.types.is_numeric_dtype(values.dtype)
+        or pd.api.types.is_bool_dtype(values.dtype)
+        or pd.api.types.is_datetime64_any_dtype(values.dtype)
+    )
+
+
+def _matches(values: pd.Series, operator: str, wanted: str, *, loosely: bool) -> NDArray[np.bool_]:
+    """Look for a text in known values."""
+    held = [str(value) for value in values]
+    if loosely:
+        held, wanted = [_folded(value) for value in held], _folded(wanted)
+    match operator:
+        case "contains":
+            found = [wanted in value for value in held]
+        case "starts with":
+            found = [value.startswith(wanted) for value in held]
+        case "has word":
+            whole = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+            found = [whole.search(value) is not None for value in held]
+        case _:
+            found = [value == wanted for value in held]
+    return np.asarray(found, dtype=bool)
+
+
+def _quoted(value: float | str) -> str:
+    if isinstance(value, str):
+        return f"'{value}'" if '"' in value else f'"{value}"'
+    return f"{int(value)}" if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _named(column: str) -> str:
+    plain = re.fullmatch(r"[^\W\d][\w.]*", column) and column.lower() not in _KEYWORDS
+    return column if plain else f"`{column}`"
+
 
 def parse_rule(text: str) -> Rule:
     """Parse a selection rule.
@@ -202,6 +377,11 @@ def parse_rule(text: str) -> Rule:
         raise RuleError(
             f'the rule is {text!r}; expected text such as "killed > 0 or munitions >= 10".'
         )
+    if len(text) > _LONGEST:
+        raise RuleError(
+            f"the rule has {len(text):,} characters ({text[:_SHOWN]!r} …); the limit is {_LONGEST:,}. Mark the rows "
+            "in a column of the table instead, and let the rule name that."
+        )
     parser = _Parser(text)
     root = parser.disjunction()
     parser.finish()
@@ -229,12 +409,19 @@ class _Parser:
 
     def fail(self, place: int, what: str) -> NoReturn:
         remedy = (
-            "A rule compares columns with numbers or quoted text (<, <=, ==, !=, >, >=, in, is missing, is not "
-            'missing) and joins comparisons with and, or, not: for example "killed > 0 or munitions >= 10".'
+            "A rule compares columns with numbers or quoted text (<, <=, ==, !=, >, >=, in, contains, starts with, has "
+            "word, is missing, is not missing; 'loosely' before it folds case and accents) and joins comparisons with "
+            'and, or, not: for example "killed > 0 or munitions >= 10".'
         )
         found = self.text[place:].strip()
         where = f"{found[:30]!r} (at character {place + 1})" if found else "the end of the rule"
-        raise RuleError(f"cannot read the rule {self.text!r}: {where} {what}. {remedy}")
+        start = max(place - _SHOWN, 0)
+        around = (
+            self.text
+            if len(self.text) <= 2 * _SHOWN
+            else f"… {self.text[start : place + _SHOWN]} …"
+        )
+        raise RuleError(f"cannot read the rule {around!r}: {where} {what}. {remedy}")
 
     def peek(self, *wanted: str) -> bool:
         """Tell whether the next token is one of these words or signs."""
@@ -293,22 +480,45 @@ class _Parser:
             if not self.take("missing"):
                 self.fail(self.place(), "comes where 'missing' was expected")
             return _Not(_Missing(column)) if negated else _Missing(column)
-        if self.take("not"):
-            if not self.peek("in"):
-                self.fail(self.place(), "comes where 'in' was expected")
-            return _Not(self.condition_in(column))
+        negated = self.take("not")
+        loosely = self.take("loosely")
+        negated = negated or (loosely and self.take("not"))
         if self.peek("in"):
-            return self.condition_in(column)
+            found = self.condition_in(column, loosely=loosely)
+            return _Not(found) if negated else found
+        if self.peek(*_IN_TEXT):
+            found = self.condition_in_text(column, loosely=loosely)
+            return _Not(found) if negated else found
+        if negated:
+            self.fail(
+                self.place(),
+                "comes where 'in', 'contains', 'starts with' or 'has word' was expected",
+            )
         if not self.peek("<", "<=", "=", "==", "!=", ">", ">="):
             self.fail(self.place(), f"comes where a comparison of {column!r} was expected")
         operator = self.tokens[self.position][1]
         self.position += 1
         literal = self.literal()
         if operator == "!=":
-            return _Not(_Comparison(column, "==", (literal,)))
-        return _Comparison(column, "==" if operator == "=" else operator, (literal,))
+            return _Not(_Comparison(column, "==", (literal,), loosely))
+        if loosely and operator not in {"=", "=="}:
+            self.fail(
+                self.place(),
+                f"follows 'loosely {operator}', which has no meaning: use == or contains",
+            )
+        return _Comparison(column, "==" if operator == "=" else operator, (literal,), loosely)
 
-    def condition_in(self, column: str) -> _Comparison:
+    def condition_in_text(self, column: str, *, loosely: bool) -> _Comparison:
+        operator = _IN_TEXT[self.tokens[self.position][1].lower()]
+        for word in operator.split():
+            if not self.take(word):
+                self.fail(self.place(), f"comes where {operator!r} was expected")
+        literal = self.literal()
+        if not isinstance(literal, str) or not literal.strip():
+            self.fail(self.place(), f"follows {operator!r}, which wants text in quotes")
+        return _Comparison(column, operator, (literal,), loosely)
+
+    def condition_in(self, column: str, *, loosely: bool) -> _Comparison:
         self.take("in")
         closing = {"(": ")", "[": "]"}
         if not self.peek(*closing):
@@ -322,7 +532,7 @@ class _Parser:
             literals.append(self.literal())
         if not self.take(close):
             self.fail(self.place(), f"comes where {close!r} was expected")
-        return _Comparison(column, "in", tuple(literals))
+        return _Comparison(column, "in", tuple(literals), loosely)
 
     def column(self) -> str:
         if self.position < len(self.tokens):
@@ -340,6 +550,8 @@ class _Parser:
             group, token, _ = self.tokens[self.position]
             if group == "number":
                 self.position += 1
+                if not math.isfinite(float(token)):
+                    self.fail(self.place(), f"follows {token}, which is too large a number")
                 return float(token)
             if group == "text":
                 self.position += 1
@@ -400,6 +612,8 @@ def _as_dates(value: float | str, column: str) -> pd.Timestamp:
         stamp = pd.to_datetime(value, format="ISO8601") if isinstance(value, str) else pd.NaT
     except ValueError:
         stamp = pd.NaT
+    if isinstance(value, str) and value.strip().lower() in {"now", "today"}:
+        stamp = pd.NaT  # another day tomorrow
     if pd.isna(stamp) or stamp.tzinfo is not None:
         raise RuleError(
             f"the rule compares {column!r} with {value!r}, which is not a date. "

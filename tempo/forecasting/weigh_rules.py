@@ -99,7 +99,7 @@ def weigh_rules(
     for name, rule in rules.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UndecidedRowsWarning)  # they stand in the table
-            past = base.where(rule, label=base.label)
+            past = base.where(rule, label=base.label, allow_empty=True)
         stories = scenarios(past) if callable(scenarios) else [s.about(past) for s in told]
         weights = weigh(past, stories, prior, rng=seed, **options)
         outlook = weights.outlook(longest, draws)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +35,6 @@ SAMPLERS = {
 LIGHT_SAMPLER = "tempo.models.nuts"
 #: Too heavy to load before they are needed.
 WHEN_NEEDED = {"arviz", "nutpie", "pymc", "pytensor", "statsmodels", "typst"}
-MOST_LINES_OF_CODE = 400
 
 
 @dataclass(frozen=True)
@@ -220,33 +217,6 @@ def test_modules_with_compiled_kernels_know_no_pandas() -> None:
 def test_rooms_are_named_for_what_they_hold() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core"}
     assert [m for m in MODULES if m.rpartition(".")[2].strip("_") in vague] == []
-
-
-def _lines_of_code(source: str) -> int:
-    """Lines that hold code: docstrings, comments and blank lines apart."""
-    documented: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                documented |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
-    silent = {
-        tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
-    }  # fmt: skip
-    code: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in silent:
-            code |= set(range(token.start[0], token.end[0] + 1))
-    return len(code - documented)
-
-
-def test_lines_of_code_are_counted_as_said() -> None:
-    assert _lines_of_code('"""Doc.\n\nMore."""\n\n# why\nx = (\n    1\n)\n') == 3
-
-
-def test_no_module_is_two_rooms() -> None:
-    lengths = {m: _lines_of_code(p.read_text(encoding="utf-8")) for m, p in MODULES.items()}
-    assert {m: n for m, n in lengths.items() if n > MOST_LINES_OF_CODE} == {}
 
 
 @pytest.mark.parametrize("module", MODULES)

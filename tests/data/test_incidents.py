@@ -14,9 +14,11 @@ from scipy import stats
 from tempo.data.incidents import Incidents, concat
 from tempo.data.window import Window
 from tempo.errors import (
+    AbsentValueWarning,
     DataError,
     ImputedDatesWarning,
     OptionError,
+    RuleError,
     UndecidedRowsWarning,
     WindowError,
 )
@@ -143,6 +145,7 @@ def built(rows) -> Incidents:
 def test_rows_after_the_cut_change_nothing_of_what_was_known(rows, others, cut, select_first):
     """The leakage test: later rows are altered, removed and added, whole intervals and notes included."""
     day = pd.Timestamp("2020-01-01") + pd.Timedelta(days=cut)
+    rule = "killed > 0 or kind == 'mortar'"
     past = [row for row in rows if row[0] < cut]
     future = [(max(row[0], cut), *row[1:]) for row in others]
 
@@ -150,8 +153,8 @@ def test_rows_after_the_cut_change_nothing_of_what_was_known(rows, others, cut, 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if select_first:
-                return incidents.where("killed > 0 or kind == 'mortar'").before(day)
-            return incidents.before(day).where("killed > 0 or kind == 'mortar'")
+                return incidents.where(rule, allow_empty=True).before(day)
+            return incidents.before(day).where(rule, allow_empty=True)
 
     assert snapshot(cut_of(built(past))) == snapshot(cut_of(built(past + future)))
     known = cut_of(built(past + future))
@@ -178,7 +181,7 @@ def test_late_reports_and_crossing_intervals_are_left_out_and_said():
     assert len(incidents.before("2020-02-16")) == 2  # reported the day before
     assert len(incidents.before("2020-03-01")) == 4  # the last one began on a known day and lasted
     assert cut.before("2020-06-01").cutoff == pd.Timestamp("2020-02-15")
-    assert incidents.before("2021-01-01").window == WINDOW
+    assert incidents.before("2020-07-01").window == WINDOW
     with pytest.raises(WindowError):
         incidents.before("2020-01-01")
 
@@ -474,3 +477,50 @@ def test_drawn_onsets_are_the_days_that_are_counted(intervals, gap, seed):
                 watched &= ~((onset >= low) & (onset < high))
             exact = Incidents(pd.DataFrame({"date_start": onset[watched]}), window).counts(freq)
             np.testing.assert_array_equal(exact, counts)
+
+
+def _places() -> Incidents:
+    table = pd.DataFrame(
+        {
+            "date_start": pd.date_range("2020-01-01", periods=5),
+            "admin1": ["Baghdad", "Baghdad", "Kirkūk", "Basra", None],
+            "killed": [0.0, 3, 1, 0, 2],
+        }
+    )
+    return Incidents(table, ("2020-01-01", "2020-02-01"))
+
+
+def test_a_rule_that_matches_nothing_is_no_all_clear():
+    places = _places()
+    with pytest.raises(
+        RuleError, match=r"matches none of 5 rows.*'Baghdad' \(2\).*allow_empty=True"
+    ):
+        places.where("admin1 == 'Bagdad'", undecided="best")
+    with pytest.warns(UndecidedRowsWarning), pytest.warns(AbsentValueWarning, match="Bagdad"):
+        empty = places.where("admin1 == 'Bagdad'", allow_empty=True)
+    assert len(empty) == 0
+    with pytest.warns(AbsentValueWarning, match="'Basrah' never stands"):
+        some = places.where("killed > 0 or admin1 == 'Basrah'")
+    assert len(some) == 3
+    # An early cut may hold nothing of what comes later: choose first.
+    with pytest.warns(UndecidedRowsWarning):
+        assert len(places.where("admin1 == 'Basra'").before("2020-01-03")) == 0
+
+
+def test_rows_are_chosen_by_a_mask_or_a_function():
+    places = _places()
+    assert len(places.where(places.table["killed"] > 0, label="lethal")) == 3
+    assert len(places.where(lambda table: table["killed"] > 2)) == 1
+    assert len(places.where([True, False, False, False, True])) == 2
+    with pytest.warns(UndecidedRowsWarning, match="1 of 5"):
+        chosen = places.where(pd.array([True, None, False, False, False], dtype="boolean"))
+    assert (len(chosen), len(chosen.undecided)) == (1, 1)
+    for wrong in ([True], 3, lambda _: "x"):
+        with pytest.raises(RuleError, match="expected True or False for each of 5 rows"):
+            places.where(wrong)
+
+
+def test_a_cut_after_the_data_is_refused():
+    with pytest.raises(WindowError, match="lies after the end of the data, .* 2020-01-31"):
+        _places().before("2030-01-01")
+    assert len(_places().before("2020-02-01")) == 5

@@ -323,3 +323,80 @@ def test_missing_is_decided_and_rules_work_on_no_rows():
     assert parse_rule("n is missing or t is missing").truth(table).true.all()
     assert not parse_rule("n is not missing and t is not missing").truth(table).true.any()
     assert len(parse_rule("n > 1 and t == 'a'").truth(table.iloc[:0]).true) == 0
+
+
+PLACES = pd.DataFrame(
+    {
+        "date_start": pd.date_range("2020-01-01", periods=6),
+        "admin1": ["Baghdad", "Baghdad", "Kirkūk province", "KIRKUK", None, "Basra"],
+        "killed": [0.0, 3, 1, 0, 2, 0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("admin1 contains 'rkūk'", [2]),
+        ("admin1 loosely contains 'kirkuk'", [2, 3]),
+        ("admin1 loosely == 'kirkuk'", [3]),
+        ("admin1 loosely in ('BAGHDAD', 'basra')", [0, 1, 5]),
+        ("admin1 starts with 'Ba'", [0, 1, 5]),
+        ("admin1 has word 'province'", [2]),
+        ("admin1 has word 'prov'", []),
+        ("admin1 not contains 'a'", [2, 3]),
+        ("admin1 loosely not contains 'KIRKUK' and killed > 0", [1]),
+        ("not admin1 loosely contains 'kirkuk'", [0, 1, 5]),
+    ],
+)
+def test_text_is_found_by_part_word_and_folded(rule, expected):
+    truth = parse_rule(rule).truth(PLACES)
+    assert np.flatnonzero(truth.true).tolist() == expected
+    assert truth.undecided.tolist() == [False] * 4 + [True, False]
+
+
+def test_words_of_the_grammar_may_still_be_columns():
+    table = pd.DataFrame({"contains": [1, 0], "loosely": ["a", "b"]})
+    assert parse_rule("contains == 1 and loosely == 'a'").truth(table).true.tolist() == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("killed contains 'x'", "looks for text"),
+        ("admin1 contains 3", "wants text in quotes"),
+        ("admin1 loosely < 'a'", "has no meaning"),
+        ("date < 'today'", "not a date"),
+        ("date < 'now'", "not a date"),
+        ("killed > 1e400", "too large a number"),
+        ("killed > \u0663", "is not understood"),
+        ("killed > 0 or " * 3_000 + "killed > 1", "characters"),
+    ],
+)
+def test_what_a_rule_cannot_mean_is_refused_briefly(rule, message):
+    with pytest.raises(RuleError, match=message) as caught:
+        parse_rule(rule).truth(canonical(PLACES))
+    assert len(str(caught.value)) < 1_000
+
+
+def test_a_rule_is_written_again_and_means_the_same():
+    for rule in (
+        "admin1 loosely in ('BAGHDAD', 'basra') and (killed > 0 or killed is missing)",
+        "not admin1 has word 'province' and killed >= 2",
+    ):
+        one = parse_rule(rule)
+        again = parse_rule(" and ".join(f"({text})" for text, _ in one.clauses))
+        np.testing.assert_array_equal(one.truth(PLACES).true, again.truth(PLACES).true)
+        np.testing.assert_array_equal(one.truth(PLACES).false, again.truth(PLACES).false)
+
+
+def test_a_text_that_no_row_holds_is_named_with_its_neighbours():
+    (said,) = parse_rule("admin1 == 'kirkuk' or killed > 0").absent_values(PLACES)
+    assert "'kirkuk' never stands in the column 'admin1'" in said
+    assert "'KIRKUK' (1)" in said
+    assert "'Kirkūk province' (1)" in said
+    (said,) = parse_rule("admin1 == 'Bagdad'").absent_values(PLACES)
+    assert "'Baghdad' (2)" in said
