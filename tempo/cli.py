@@ -96,6 +96,16 @@ _Sheet = Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.")]
 _Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file.")]
 
 
+_Timezone = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Zone in which days are counted, such as Asia/Baghdad."),
+]
+_DropBadRows = Annotated[
+    bool,
+    typer.Option("--drop-bad-rows", help="Leave out rows that cannot be read, and say how many."),
+]
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"tempo {tempo.__version__}")
@@ -144,6 +154,8 @@ def brief(
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
+    timezone: _Timezone = None,
+    drop_bad_rows: _DropBadRows = False,
     horizon: Annotated[str, typer.Option(help="Longest horizon, in days or weeks.")] = "90D",
     question: Annotated[
         str | None, typer.Option(help="What the briefing answers; its title.")
@@ -242,6 +254,8 @@ def brief(
                     unknown=unknown or (),
                     sheet=sheet,
                     encoding=encoding,
+                    timezone=timezone,
+                    on_error="drop" if drop_bad_rows else "raise",
                 )
             except WindowError as error:
                 if window is None:
@@ -307,6 +321,8 @@ def check(
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
+    timezone: _Timezone = None,
+    drop_bad_rows: _DropBadRows = False,
     limit: Annotated[int, typer.Option(min=0, help="Problems to print; 0 prints all.")] = 50,
 ) -> None:
     """Say what is wrong with a file, row by row; exit with 1 if it cannot be used."""
@@ -320,6 +336,8 @@ def check(
             unknown=unknown or (),
             sheet=sheet,
             encoding=encoding,
+            timezone=timezone,
+            on_error="drop" if drop_bad_rows else "raise",
         )
         problems = found.problems
         shown = problems if limit == 0 else problems.head(limit)
@@ -421,6 +439,9 @@ _OPTIONS = {
     "method=": "--method NAME",
     "override=": "--override",
     "allow_empty=": "--allow-empty",
+    "timezone=": "--timezone ZONE",
+    "on_error=": "--drop-bad-rows",
+    "window=": "--window START END",
     "cause=": "--pause-cause WORDS",
     "scope=": "--pause-scope WORDS",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import os
 import re
 from functools import cache, lru_cache
 from importlib import resources
@@ -21,12 +22,18 @@ from tempo.briefing.phrases import long_date
 from tempo.data.rounding import number
 from tempo.errors import BriefingError, OptionError
 
-__all__ = ["Paper", "page_count", "printable", "typeset"]
+__all__ = ["Paper", "page_count", "printable", "ready_to_typeset", "typeset"]
 
 type Paper = Literal["a4", "letter"]
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _RIGHT_TO_LEFT = ("\u0590", "\u08ff")
+# Controls; signs that turn the direction of what follows; signs that no text may hold, such as a byte order mark.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTED = re.compile(
+    "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufff0-\uffff"
+    + "".join(chr((plane << 16) + last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
 # Widths of the charts, in percent of the text; below the last, their smallest letters fall under 6 points.
 _CHART_SIZES = (100, 95, 90, 86)
 # A percent sign stays with its number.
@@ -64,9 +71,11 @@ def typeset(
     """
     import typst
 
+    ready_to_typeset()
     if paper not in _PAPERS:
         known = " or ".join(repr(name) for name in _PAPERS)
         raise OptionError(f"The paper {paper!r} is not known. Use paper={known}.")
+    _PROCESS["typeset"] = True
     compiler: Any = typst  # its type stubs do not know that a document may be a dict of files
     files, options, _ = _fitted(findings, paper)
     try:
@@ -85,6 +94,33 @@ def typeset(
     if doubts:
         raise BriefingError(f"The page was set with doubts: {doubts[0].diagnostic}")
     return tuple(made) if isinstance(made, list) else (made,)
+
+
+#: Whether this process has set a page, and whether it is the fork of one that had.
+_PROCESS = {"typeset": False, "orphan": False}
+
+
+def _after_fork() -> None:
+    _PROCESS["orphan"] = _PROCESS["typeset"]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def ready_to_typeset() -> None:
+    """Refuse to set pages in the fork of a process that has set some: the threads that do it are not there any more.
+
+    Raises
+    ------
+    BriefingError
+        The remedy is to start workers afresh.
+    """
+    if _PROCESS["orphan"]:
+        raise BriefingError(
+            "This process was forked from one that had already written a briefing, and would wait for ever. Start "
+            'workers with "spawn": ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")).'
+        )
 
 
 def page_count(findings: Findings, *, paper: str = "a4") -> int:
@@ -143,8 +179,10 @@ def _document(findings: Findings, paper: str, charts: dict[str, Chart]) -> dict[
         "running": question,
         "kicker": "Tempo of attacks",
         "author": "tempo",
-        "description": f"Briefing as of {as_of} on {findings.label}, counted by: {findings.rule}",
-        "keywords": [findings.label, "forecast", "tempo of attacks"],
+        "description": printable(
+            f"Briefing as of {as_of} on {findings.label}, counted by: {findings.rule}"
+        ),
+        "keywords": [printable(findings.label), "forecast", "tempo of attacks"],
         "date": [findings.as_of.year, findings.as_of.month, findings.as_of.day],
         "as_of": as_of,
         "footer": f"Data before {as_of} only. Intervals hold {number(100 * findings.prob, 3)} %.",
@@ -240,7 +278,7 @@ def printable(text: str) -> str:
     >>> ascii(printable("at \u0639 in 30 days"))
     "'at \\u2068\\u0639\\u2069 in 30 days'"
     """
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = " ".join(_CONTROL.sub(" ", _UNPRINTED.sub("", text)).split())
     line = _PERCENT.sub("\u00a0%", line)
     line = _LONG.sub("\\g<0>\u200b", line)
     first = next((letter for letter in line if letter.isalpha()), "")

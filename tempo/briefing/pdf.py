@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 from tempo.briefing.analysis import Analysis, Method, Progress, analyse
 from tempo.briefing.charts import draw_charts
 from tempo.briefing.findings import Findings, find
-from tempo.briefing.page import Paper, page_count, typeset
+from tempo.briefing.page import Paper, page_count, printable, ready_to_typeset, typeset
 from tempo.briefing.wording import Scale, term
+from tempo.data.doors import cannot_write, shown, write_whole
 from tempo.data.incidents import Incidents
 from tempo.data.window import DateLike
 from tempo.errors import BriefingError, OptionError
@@ -154,7 +154,8 @@ def write_briefing(
     """
     target = _target(path)
     tell = progress or (lambda _text, _share: None)
-    if not question.strip():
+    ready_to_typeset()
+    if not printable(question):
         raise OptionError(
             "The question is empty. It is the title of the briefing: say what was asked."
         )
@@ -211,43 +212,18 @@ def _known_paper(paper: str) -> None:
 def _target(path: str | os.PathLike[str]) -> Path:
     """Check that a file can be written there, before any model is fitted."""
     target = Path(path)
-    if target.is_dir():
-        raise BriefingError(
-            f"{target} is a folder. Give the name of a file in it, such as {target / 'briefing.pdf'}."
-        )
-    folder = target.parent
-    if not folder.is_dir():
-        raise BriefingError(
-            f"The folder {folder} does not exist. Make it first, or choose another path."
-        )
-    probe = _beside(target)
-    try:
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        raise BriefingError(
-            f"Nothing can be written to the folder {folder}: {error.strerror or error}. Choose a folder that is yours."
-        ) from error
+    if reason := cannot_write(target):
+        raise BriefingError(reason)
     return target
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-
-
 def _write_whole(target: Path, document: bytes) -> None:
-    """Write under another name in the same folder, then rename: a reader never sees half a file."""
-    part = _beside(target)
+    """Write it whole or not at all."""
     try:
-        with part.open("xb") as file:
-            file.write(document)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+        write_whole(target, document)
     except OSError as error:
         raise BriefingError(
-            f"{target} could not be written: {error.strerror or error}. If it is open in a viewer, close it there; "
+            f"{shown(target)} could not be written: {error.strerror or error}. If it is open in a viewer, "
+            "close it there; "
             "otherwise choose another path."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -37,7 +37,9 @@ UNKNOWN_WORDS = frozenset(
     }
 )
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+# No two parts of it can match the same digits, so that it fails as fast as it matches.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_LONGEST_NUMBER = 400
 _MARKS = ",' \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
 _THOUSANDS = re.compile(
     f"[+-]?\\d{{1,3}}(?:[{_MARKS}]\\d{{3}})+(?:\\.\\d+)?",
@@ -89,10 +91,7 @@ def _cell_text(value: object) -> str:
             str(int(number)) if number.is_integer() and abs(number) < _EXACT_FLOAT else repr(number)
         )
     if isinstance(value, dt.datetime | np.datetime64):
-        stamp = pd.Timestamp(value)
-        return (
-            stamp.tz_localize(None).isoformat(sep=" ") if stamp.tzinfo else stamp.isoformat(sep=" ")
-        )
+        return pd.Timestamp(value).isoformat(sep=" ")  # with its offset from UTC, where it has one
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value).strip()
@@ -146,7 +145,7 @@ def parse_numbers(texts: pd.Series, unknown: frozenset[str] = frozenset()) -> Nu
         if lowered in BLANK:
             return math.nan, False, False
         plain = text.translate(_SEPARATORS) if _THOUSANDS.fullmatch(text) else text
-        if not _NUMBER.fullmatch(plain):
+        if len(plain) > _LONGEST_NUMBER or not _NUMBER.fullmatch(plain):
             return math.nan, True, False
         value = float(plain)
         return (value, False, False) if math.isfinite(value) else (math.nan, True, False)

@@ -15,7 +15,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.cells import parse_numbers, parse_text, typed
-from tempo.data.dates import FAILURES, Dates, parse_dates, year_order
+from tempo.data.dates import (
+    FAILURES,
+    WITH_CLOCK,
+    WITH_OFFSET,
+    Dates,
+    in_zone,
+    parse_dates,
+    year_order,
+    zone_of,
+)
 from tempo.data.problems import Problems
 from tempo.data.table import COLUMNS
 
@@ -51,6 +60,8 @@ class Conversion:
         How to read ``03/04/2020``.
     unknown : frozenset of str
         More texts that mean unknown, in lower case.
+    timezone : str or None
+        In which days are counted.
     out : dict of str to Series
         Canonical columns made so far.
     extra : dict of str to Series
@@ -66,6 +77,7 @@ class Conversion:
     problems: Problems
     dayfirst: bool | None = None
     unknown: frozenset[str] = frozenset()
+    timezone: str | None = None
     out: dict[str, pd.Series] = field(default_factory=dict)
     extra: dict[str, pd.Series] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
@@ -105,9 +117,11 @@ class Conversion:
                 result = result.fillna(parse_text(self.cells(column)))
         return result
 
-    def numbers(self, column: str, unknown: Sequence[str] = ()) -> NDArray[np.float64]:
+    def numbers(
+        self, column: str, unknown: Sequence[str] = (), cells: pd.Series | None = None
+    ) -> NDArray[np.float64]:
         """Give numbers from a column; reports cells that are none, and words that say unknown."""
-        cells = self.cells(column)
+        cells = self.cells(column) if cells is None else cells
         read = parse_numbers(cells, self.unknown | frozenset(unknown))
         shown = self.name(column) or column
         self.problems.error(
@@ -129,9 +143,20 @@ class Conversion:
 
     def counts(self, column: str, unknown: Sequence[str] = ()) -> NDArray[np.float64]:
         """Give numbers of people or things; reports fractional ones (negative ones are found at the end)."""
-        values = self.numbers(column, unknown)
         shown = self.name(column) or column
         cells = self.cells(column)
+        dotted = cells.str.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+").to_numpy(dtype=bool)
+        decimal = cells.str.fullmatch(r"\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}").to_numpy(dtype=bool)
+        if dotted.any() and not decimal.any():
+            self.problems.warn(
+                "a dot before three digits was read as a mark of thousands, because this is a count",
+                "If it is a decimal point, write the number without it.",
+                rows=self.rows[dotted],
+                column=shown,
+                values=cells[dotted],
+            )
+            cells = cells.where(~dotted, cells.str.replace(".", "", regex=False))
+        values = self.numbers(column, unknown, cells)
         with np.errstate(invalid="ignore"):
             broken = (values >= 0) & (values != np.floor(values))
         self.problems.warn(
@@ -213,7 +238,9 @@ class Conversion:
         """Give dates from a column; reports those that cannot be read, and blank ones if they are required."""
         cells = self.cells(column)
         shown = self.name(column) or column
-        read = parse_dates(cells, dayfirst=self.dayfirst, unknown=self.unknown)
+        read = parse_dates(
+            self._in_zone(cells, shown), dayfirst=self.dayfirst, unknown=self.unknown
+        )
         for failure, (rule, remedy) in FAILURES.items():
             hit = read.failure == failure
             if hit.any():
@@ -230,6 +257,42 @@ class Conversion:
                 values=cells[missing],
             )
         return read
+
+    def _in_zone(self, cells: pd.Series, shown: str) -> pd.Series:
+        """Bring times that carry an offset from UTC to the zone in which days are counted."""
+        offset = cells.str.extract(WITH_OFFSET, expand=False)
+        if not offset.notna().any():
+            return cells
+        if self.timezone is not None:
+            zone = zone_of(self.timezone)
+            distinct = {text: in_zone(text, zone) for text in cells[offset.notna()].unique()}
+            return cells.map(lambda text: distinct.get(text, text)).astype("str")
+        clocked = offset.notna() | cells.str.contains(WITH_CLOCK, regex=True)
+        kinds = (
+            offset[clocked]
+            .fillna("")
+            .str.upper()
+            .replace({"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"})
+        )
+        kinds = kinds.str.replace(r"^([+-]\d{2}):?(\d{2})$", r"\1:\2", regex=True)
+        found = sorted(kinds.unique())
+        if len(found) > 1:
+            odd = clocked & (kinds.reindex(cells.index) != kinds.mode().iloc[0])
+            self.problems.error(
+                "times carry different offsets from UTC, or some none "
+                f"({', '.join(kind or 'none' for kind in found[:4])}), so that one day is not the same stretch for all",
+                'Say in which zone days are counted: timezone="Asia/Baghdad", for example.',
+                rows=self.rows[odd],
+                column=shown,
+                values=cells[odd],
+            )
+        else:
+            self.problems.note(
+                f"all times carry the offset {found[0]} from UTC and were taken as they stand: days are counted there",
+                'For days elsewhere pass timezone="Asia/Baghdad", for example.',
+                column=shown,
+            )
+        return cells
 
     def moments(self, column: str) -> pd.Series:
         """Give times at which something was reported: dates, or seconds since 1970 in UTC."""

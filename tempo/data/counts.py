@@ -446,9 +446,17 @@ def _regular_frequency(index: pd.DatetimeIndex) -> str:
     if (index != index.normalize()).any():
         raise DataError(
             f"the bins start at a time of day (first: {index[index != index.normalize()][0]}); bins are whole calendar "
-            "days. Use index.normalize(), or count the incidents by day."
+            "days. Add shorter ones up, counts.resample('1D').sum(min_count=1), or count the incidents by day."
         )
     frequency = index.freqstr or _inferred_frequency(index)
+    if index.freqstr is not None and index.freqstr.lstrip("0123456789").startswith("W"):
+        raise DataError(
+            f"the index has the frequency {index.freqstr!r}, whose labels pandas puts at the last day of each "
+            "week by default "
+            "(resample), while tempo takes them as the first: every date would come out six days late. Count weeks "
+            "by their first day: daily.resample('7D').sum(). If the labels are first days already "
+            "(label='left', closed='left'), say so: counts.asfreq('7D')."
+        )
     if frequency is None:
         _fail_regular(index)
     try:

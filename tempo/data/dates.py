@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zoneinfo
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +19,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.cells import BLANK, UNKNOWN_WORDS
+from tempo.errors import OptionError
 
 __all__ = [
     "FAILURES",
+    "WITH_CLOCK",
+    "WITH_OFFSET",
     "Dates",
     "Parsed",
+    "in_zone",
     "month_end",
     "month_number",
     "parse_date",
     "parse_dates",
     "year_order",
+    "zone_of",
 ]
 
 FIRST_YEAR, LAST_YEAR = 1800, 2100
@@ -62,6 +68,10 @@ _MONTH = re.compile(
 )
 _YEAR = re.compile(r"(\d{4})", re.ASCII)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?", re.ASCII)
+
+#: A time of day, and the offset from UTC at its end.
+WITH_CLOCK = r"\d{1,2}:\d{2}"
+WITH_OFFSET = r"(?i)\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})\s*$"
 
 #: Why a date cannot be read: what the report says, and what to do.
 FAILURES = {
@@ -118,6 +128,33 @@ class Dates:
     last: NDArray[np.datetime64]
     precision: NDArray[np.object_]
     failure: NDArray[np.object_]
+
+
+def zone_of(name: str) -> zoneinfo.ZoneInfo:
+    """Give a time zone by its name.
+
+    Raises
+    ------
+    OptionError
+        If there is none of that name.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise OptionError(
+            f"timezone is {name!r}; expected the name of a zone such as 'Asia/Baghdad', 'Europe/Kyiv' or 'UTC'."
+        ) from None
+
+
+def in_zone(text: str, zone: zoneinfo.ZoneInfo) -> str:
+    """Write a time that carries an offset from UTC as the time in a zone; what is no such time stays as it is."""
+    try:
+        moment = pd.Timestamp(text)
+    except ValueError:
+        return text
+    if moment is pd.NaT or moment.tzinfo is None:
+        return text
+    return moment.tz_convert(zone).tz_localize(None).isoformat(sep=" ")
 
 
 def month_number(name: str) -> int | None:

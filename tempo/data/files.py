@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tempo.data.cells import as_text
 from tempo.data.delimited import split_records
+from tempo.data.doors import read_bytes, shown
 from tempo.data.problems import Problems
 from tempo.errors import OptionError, ReadError
 
@@ -56,6 +57,8 @@ _MAGIC = {
     b"\x80\x04\x95": "a Python pickle, which can run code when it is opened",
     b"\x80\x05\x95": "a Python pickle, which can run code when it is opened",
 }
+_MOST_COLUMNS = 2_000
+_MOST_UNPACKED, _MOST_RATIO = 1_000_000_000, 200
 _KINDS = "CSV (or tab-separated), Excel (.xlsx), Parquet or JSON lines"
 
 
@@ -82,6 +85,12 @@ class Raw:
     named: bool
     original: pd.DataFrame | None
     name: str
+
+    def without(self, rows: NDArray[np.bool_]) -> Raw:
+        """Leave out rows."""
+        original = None if self.original is None else self.original[~rows].reset_index(drop=True)
+        text = self.text[~rows].reset_index(drop=True)
+        return Raw(text, self.rows[~rows], self.named, original, self.name)
 
 
 def open_frame(frame: pd.DataFrame, name: str = "the data frame") -> Raw:
@@ -114,6 +123,11 @@ def open_frame(frame: pd.DataFrame, name: str = "the data frame") -> Raw:
         frame = frame.reset_index()
     original = frame.reset_index(drop=True)
     columns = [str(label) for label in original.columns]
+    _few_enough(len(columns), name)
+    for k in range(len(columns)):
+        values = original.iloc[:, k]
+        if values.dtype == object and values.map(_nested).any():
+            original.isetitem(k, values.map(_flat))
     text = pd.DataFrame(
         {k: as_text(original.iloc[:, k]) for k in range(len(columns))}, index=original.index
     )
@@ -152,7 +166,7 @@ def open_file(
     ReadError
         If the file is missing, empty, a folder, or not a table that can be read.
     """
-    name = path.name
+    name = shown(path.name)
     data = _bytes(path)
     if not data.strip(b"\x00\r\n\t \xef\xbb\xbf"):
         raise ReadError(f"{name} is empty. Expected {_KINDS} with one row for each incident.")
@@ -181,15 +195,23 @@ def open_file(
     if suffix in {".json", ".jsonl", ".ndjson"} or start.startswith(("{", '[{"')):
         return _json(text, name, problems)
     frame = split_records(text, name, problems)
+    _few_enough(frame.shape[1], name)
     cells = pd.DataFrame({k: as_text(frame.iloc[:, k]) for k in range(frame.shape[1])})
     return _without_blank_rows(cells, np.arange(1, len(frame) + 1), name)
 
 
+def _few_enough(columns: int, name: str) -> None:
+    if columns > _MOST_COLUMNS:
+        raise ReadError(
+            f"{name} has {columns:,} columns; the limit is {_MOST_COLUMNS:,}. Keep those that describe the "
+            "incidents: their "
+            "dates, tolls, kind, place and source."
+        )
+
+
 def _bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise ReadError(f"{path} is a folder. Give the path of a file inside it.")
     try:
-        return path.read_bytes()
+        return read_bytes(path, ReadError)
     except FileNotFoundError:
         near = ""
         if path.parent.is_dir():
@@ -198,14 +220,10 @@ def _bytes(path: Path) -> bytes:
                 for other in path.parent.iterdir()
                 if other.suffix.lower() in {".csv", ".tsv", ".xlsx", ".parquet", ".jsonl"}
             )[:5]
-            near = f" Tables beside it: {', '.join(others)}." if others else ""
+            near = f" Tables beside it: {', '.join(map(shown, others))}." if others else ""
         raise ReadError(
-            f"{path} does not exist. Check the path; the working folder is {Path.cwd()}.{near}"
+            f"{shown(path)} does not exist. Check the path; the working folder is {Path.cwd()}.{near}"
         ) from None
-    except (OSError, ValueError) as error:
-        raise ReadError(
-            f"{path} cannot be opened: {error}. Check its name and permissions."
-        ) from error
 
 
 def _decode(data: bytes, name: str, problems: Problems, encoding: str | None) -> str:
@@ -277,6 +295,12 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
                 raise ReadError(
                     f"{name} is a zip archive ({len(members)} files in it), not an Excel workbook. Unpack it first."
                 )
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > max(_MOST_RATIO * len(data), 50_000_000) or unpacked > _MOST_UNPACKED:
+                raise ReadError(
+                    f"{name} would unpack from {len(data) / 1e6:.1f} to {unpacked / 1e6:,.0f} MB: it is full of "
+                    f"blank cells, damaged, or made to fill the memory. Save the rows that are needed as {_KINDS}."
+                )
             uncomputed = sum(
                 len(re.findall(rb"</f>(?:<v\s*/>|<v></v>)?</c>", archive.read(member)))
                 for member in members
@@ -287,30 +311,55 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
                 "ignore"
             )  # openpyxl remarks on styles and extensions that do not matter here
             names = [str(title) for title in book.sheet_names]
+            if not names:
+                raise ReadError(f"{name} holds no sheet with cells. {remedy}")
             wanted = range(len(names)) if sheet is None else [_sheet(sheet, names, name)]
+            tables = {}
             for chosen in wanted:
                 table = book.parse(chosen, header=None, dtype=object, na_filter=False)
-                page_name = names[chosen]
-                if len(table):
-                    break
+                if len(table) or not tables:
+                    tables[names[chosen]] = table
     except _PARSER_FAILURES as error:
         if isinstance(error, ReadError | OptionError):
             raise
         raise ReadError(
             f"{name} is named or built like an Excel workbook, but is damaged ({type(error).__name__}). {remedy}"
         ) from error
+    tables = {title: table for title, table in tables.items() if len(table)} or tables
+    pieces, page_name = _of_one_kind(tables)
     if sheet is None and len(names) > 1:
+        left = [title for title in tables if title not in pieces]
         problems.note(
-            f"the workbook has {len(names)} sheets ({', '.join(names[:6])}) and {page_name!r} was read",
-            "For another one pass sheet=.",
+            f"the workbook has {len(names)} sheets; {', '.join(map(repr, pieces))} "
+            f"{'were' if len(pieces) > 1 else 'was'} read"
+            + (f", and not {', '.join(map(repr, left[:6]))}" if left else ""),
+            "For a single one pass sheet=.",
         )
+    table, numbers = pieces[page_name], np.arange(1, len(pieces[page_name]) + 1)
+    if len(pieces) > 1:  # the header of the first serves all
+        rest = [piece.iloc[1:] for title, piece in pieces.items() if title != page_name]
+        numbers = np.concatenate([numbers, *(piece.index.to_numpy() + 1 for piece in rest)])
+        table = pd.concat([table, *rest], ignore_index=True)
     if uncomputed:
         problems.warn(
             f"{uncomputed} formulas in the workbook have no stored value and were read as blank",
             "Open it in a spreadsheet program, let it calculate, and save it.",
         )
+    _few_enough(table.shape[1], name)
     text = pd.DataFrame({k: as_text(table.iloc[:, k]) for k in range(table.shape[1])})
-    return _without_blank_rows(text, np.arange(1, len(text) + 1), name)
+    return _without_blank_rows(text, numbers, name)
+
+
+def _of_one_kind(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], str]:
+    """Give the first sheet, and all others that begin with the same header: one table on several sheets."""
+    first, *others = tables
+    header = [str(cell).strip() for cell in tables[first].iloc[0]] if len(tables[first]) else []
+    same = {first: tables[first]}
+    for title in others:
+        cells = [str(cell).strip() for cell in tables[title].iloc[0]]
+        if cells == header and any(not cell.replace(".", "").isdigit() for cell in cells if cell):
+            same[title] = tables[title]
+    return same, first
 
 
 def _sheet(sheet: str | int, names: list[str], name: str) -> int:
@@ -329,8 +378,17 @@ def _parquet(data: bytes, name: str) -> Raw:
     import pyarrow.parquet as pq
 
     try:
-        frame = pq.read_table(io.BytesIO(data)).to_pandas()
+        table = pq.read_table(io.BytesIO(data))
+        twice = {column for column in table.column_names if table.column_names.count(column) > 1}
+        if twice:
+            raise ReadError(
+                f"{name} has several columns named {', '.join(sorted(twice)[:5])}. Rename all but one."
+            )
+        _few_enough(table.num_columns, name)
+        frame = table.to_pandas()
     except (*_PARSER_FAILURES, pa.ArrowException) as error:
+        if isinstance(error, ReadError):
+            raise
         raise ReadError(
             f"{name} starts like a Parquet file, but is damaged ({type(error).__name__}). Write it again."
         ) from error
@@ -343,7 +401,7 @@ def _parquet(data: bytes, name: str) -> Raw:
 def _json(text: str, name: str, problems: Problems) -> Raw:
     records: list[dict[str, object]] = []
     rows: list[int] = []
-    whole = _whole_json(text)
+    whole = _whole_json(text, name)
     if whole is not None:
         for k, record in enumerate(whole, start=1):
             if isinstance(record, dict):
@@ -361,7 +419,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                record = _loads(line)
             except (ValueError, RecursionError) as error:
                 problems.error(
                     "the line is not JSON",
@@ -388,6 +446,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
             problems.frame(),
         )
     columns = list(dict.fromkeys(key for record in records for key in record))
+    _few_enough(len(columns), name)
     table = pd.DataFrame(
         {
             k: pd.Series([_flat(record.get(key)) for record in records], dtype=object)
@@ -399,22 +458,70 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
     return Raw(text_frame, np.array(rows, dtype=np.int64), True, None, name)
 
 
-def _whole_json(text: str) -> list[object] | None:
+def _whole_json(text: str, name: str) -> list[object] | None:
     """Give the records of a file that is one array, or the reply of an API with the records inside; else None."""
     start = text.lstrip()[:1]
     if start not in {"[", "{"}:
         return None
     try:
-        content = json.loads(text)
+        content = _loads(text)
+    except _TwiceError as error:
+        raise ReadError(f"{name}: {error}. Give each key once.") from None
     except (ValueError, RecursionError):
         return None
     if isinstance(content, dict):
         for key in ("Result", "data"):  # the replies of the UCDP and ACLED interfaces
             if isinstance(content.get(key), list):
+                _whole_reply(content, len(content[key]), name)
                 return list(content[key])
         return [content]
     return list(content)
 
 
+def _whole_reply(content: dict[str, object], here: int, name: str) -> None:
+    """Refuse a page of a longer reply: what it lacks would read as calm."""
+    total = next((content[key] for key in ("TotalCount", "total_count") if key in content), here)
+    if isinstance(total, int) and total > here:
+        raise ReadError(
+            f"{name} is one page of a reply: {here:,} of {total:,} events. Fetch the others too (follow NextPageUrl to "
+            "the end), join their records in one array, and read that."
+        )
+    if content.get("NextPageUrl"):
+        raise ReadError(
+            f"{name} is one page of a reply, and names a next one. Fetch the others too (follow NextPageUrl), "
+            "join their records in one array, and read that."
+        )
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in one object."""
+
+
+def _loads(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        key = key.encode("utf-8", "replace").decode("utf-8")
+        if key in found:
+            raise _TwiceError(f"the key {key[:60]!r} stands twice in one object")
+        found[key] = (
+            value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        )
+    return found
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, dict | list | tuple | set | np.ndarray)
+
+
 def _flat(value: object) -> object:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return json.dumps(value, ensure_ascii=False, default=_plain) if _nested(value) else value
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else str(value)

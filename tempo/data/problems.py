@@ -60,6 +60,29 @@ class Problems:
         self._parts: list[pd.DataFrame] = []
         self._counts = dict.fromkeys(SEVERITIES, 0)
 
+    def copy(self) -> Problems:
+        """Give another report that begins with what this one holds."""
+        other = Problems()
+        other.take(self)
+        return other
+
+    def take(self, other: Problems, *severities: str) -> None:
+        """Add what another report holds, of some severities where these are named."""
+        wanted = severities or SEVERITIES
+        for part in other._parts:
+            severity = str(part["severity"].iloc[0])
+            if severity in wanted:
+                self._parts.append(part)
+                self._counts[severity] += len(part)
+
+    def since(self, earlier: Problems) -> Problems:
+        """Give what has come since a copy was made of an earlier report."""
+        other = Problems()
+        rest = Problems()
+        rest._parts = self._parts[len(earlier._parts) :]
+        other.take(rest)
+        return other
+
     def error(
         self,
         rule: str,

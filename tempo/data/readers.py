@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from tempo.data.filecheck import FileCheck, extent
 from tempo.data.files import Raw, open_file, open_frame
 from tempo.data.incidents import Incidents
 from tempo.data.problems import Problems
+from tempo.data.rounding import counted
 from tempo.data.schema_gtd import known_breaks
 from tempo.data.validation import (
     cut_to_window,
@@ -34,7 +36,7 @@ from tempo.data.validation import (
 from tempo.data.window import DAY, DateLike, Window
 from tempo.errors import OptionError, ReadError, ReadWarning, WindowError
 
-__all__ = ["FileCheck", "check_file", "read_incidents"]
+__all__ = ["FileCheck", "check_file", "opened", "read_incidents"]
 
 
 def read_incidents(
@@ -48,6 +50,8 @@ def read_incidents(
     unknown: Sequence[str | float] = (),
     sheet: str | int | None = None,
     encoding: str | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
 ) -> Incidents:
@@ -77,6 +81,12 @@ def read_incidents(
         Sheet of an Excel workbook; the first that holds anything when left out.
     encoding : str, optional
         Of a text file; UTF-8 is tried first, then Latin-1, when left out.
+    timezone : str, optional
+        The zone in which days are counted, such as ``"Asia/Baghdad"``: times that carry an offset from UTC are
+        converted to it. Without it such times stand as written, if all have the same offset; several are refused.
+    on_error : {"raise", "drop"}, default "raise"
+        What to do with rows that cannot be read: refuse the file, or leave them out, list them on ``problems`` and
+        count them in the notes. A file whose every row is broken is refused either way.
     merge_coordinated : bool, default False
         GTD only: count attacks that belong together (``related``) and began on one day as one.
     cutoff : date-like, optional
@@ -123,6 +133,8 @@ def read_incidents(
             unknown=unknown,
             sheet=sheet,
             encoding=encoding,
+            timezone=timezone,
+            on_error=on_error,
             merge=merge_coordinated,
         )
     except ReadError as error:
@@ -164,6 +176,8 @@ def check_file(
     unknown: Sequence[str | float] = (),
     sheet: str | int | None = None,
     encoding: str | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
 ) -> FileCheck:
@@ -171,7 +185,8 @@ def check_file(
 
     Parameters
     ----------
-    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff
+    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, timezone, on_error,
+        merge_coordinated, cutoff
         As for `read_incidents`. A window is not demanded here; without one nothing is said about dates outside it.
 
     Returns
@@ -209,6 +224,8 @@ def check_file(
             unknown=unknown,
             sheet=sheet,
             encoding=encoding,
+            timezone=timezone,
+            on_error=on_error,
             merge=merge_coordinated,
         )
     except ReadError as error:
@@ -235,6 +252,7 @@ class _Result:
     title: str
     name: str
     rule: str
+    dropped: int = 0
 
 
 def _name(path: object) -> str:
@@ -253,6 +271,8 @@ def _read(
     unknown: Sequence[str | float],
     sheet: str | int | None,
     encoding: str | None,
+    timezone: str | None,
+    on_error: str,
     merge: bool,
 ) -> _Result | None:
     """Take a file to canonical rows; errors are on ``problems`` when it returns."""
@@ -265,22 +285,30 @@ def _read(
     if isinstance(unknown, str):
         raise OptionError(f'unknown is {unknown!r}; expected a list such as ["-99", "n/k"].')
     mapping = schemas.check_mapping(columns)
-    raw = schemas.named(_open(path, problems, sheet, encoding), problems, schema)
-    converted = schemas.convert(
-        raw,
-        problems,
-        schema=schema,
-        columns=mapping,
-        dayfirst=dayfirst,
-        unknown=frozenset(str(text).strip().lower() for text in unknown),
-    )
-    if converted is None:
+    if on_error not in {"raise", "drop"}:
+        raise OptionError(f"on_error is {on_error!r}; expected 'raise' or 'drop'.")
+    raw = schemas.named(opened(path, problems, sheet, encoding), problems, schema)
+    whole, bad = len(raw.rows), problems.copy()
+    while True:
+        trial = problems.copy()
+        found = _converted(raw, trial, schema, mapping, dayfirst, unknown, timezone)
+        errors = trial.frame("error")
+        broken = np.isin(raw.rows, errors["row"].dropna().to_numpy(dtype=np.int64))
+        hopeless = bool(errors["row"].isna().any()) or broken.all()
+        if on_error == "raise" or not len(errors) or hopeless or not broken.any():
+            break
+        bad.take(trial, "error")
+        raw = raw.without(broken)
+    problems.take(trial.since(problems))
+    if len(raw.rows) < whole:
+        for (column, why), group in bad.frame("error").groupby(["column", "rule"], sort=False):
+            problems.warn(
+                f"the row was left out: {why}", "Correct it in the file, or leave it out.", column=str(column),
+                rows=group["row"], values=group["value"],
+            )  # fmt: skip
+    if found is None:
         return None
-    table, rows = converted.table, converted.rows
-    hold_contract(table, rows, problems, converted.origin)
-    table = reconcile(table, rows, problems)
-    keep = drop_duplicates(table, rows, problems)
-    table, rows = table[keep].reset_index(drop=True), rows[keep]
+    converted, table, rows = found
     rule = "every row"
     if merge:
         if converted.schema != "gtd" or "related" not in table:
@@ -291,15 +319,46 @@ def _read(
         if not problems.n("error"):
             table, rows = merge_coordinated(table, rows, problems)
             rule = "coordinated attacks of one day counted as one"
-    return _Result(table, rows, converted.schema, converted.title, raw.name, rule)
+    return _Result(
+        table, rows, converted.schema, converted.title, raw.name, rule, whole - len(raw.rows)
+    )
 
 
-def _open(
+def _converted(
+    raw: Raw,
+    problems: Problems,
+    schema: str,
+    columns: Mapping[str, str],
+    dayfirst: bool | None,
+    unknown: Sequence[str | float],
+    timezone: str | None,
+) -> tuple[schemas.Converted, pd.DataFrame, NDArray[np.int64]] | None:
+    """Interpret the cells: canonical rows without those that stand twice."""
+    converted = schemas.convert(
+        raw,
+        problems,
+        schema=schema,
+        columns=columns,
+        dayfirst=dayfirst,
+        unknown=frozenset(str(text).strip().lower() for text in unknown),
+        timezone=timezone,
+    )
+    if converted is None:
+        return None
+    table, rows = converted.table, converted.rows
+    hold_contract(table, rows, problems, converted.origin)
+    table = reconcile(table, rows, problems)
+    keep = drop_duplicates(table, rows, problems)
+    return converted, table[keep].reset_index(drop=True), rows[keep]
+
+
+def opened(
     path: str | os.PathLike[str] | pd.DataFrame,
     problems: Problems,
     sheet: str | int | None,
     encoding: str | None,
 ) -> Raw:
+    """Open a file, or take a table that is in memory, as text."""
     if isinstance(path, pd.DataFrame):
         return open_frame(path)
     if not isinstance(path, str | os.PathLike):
@@ -342,6 +401,11 @@ def _on_window(
     keep, notes = cut_to_window(result.table, result.rows, window, problems)
     source = f"{result.title}, {result.name}" if result.title else result.name
     report = problems.frame("warning", "note")
+    if result.dropped:
+        notes = (
+            *notes,
+            f"{counted(result.dropped, 'row')} of {result.name} could not be read and were left out.",
+        )
     return Incidents(
         result.table[keep],
         window,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempo.data.conversion import Conversion, calendar_interval, normal_name
+from tempo.data.count_files import looks_like_counts
 from tempo.data.dates import parse_dates
 from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS, PRECISIONS
@@ -72,6 +73,17 @@ def convert(work: Conversion, columns: Mapping[str, str], *, guess: bool, name: 
     if "date_start" not in chosen:
         _no_date(work, guess=guess, name=name)
         return
+    column = looks_like_counts(work.text, chosen["date_start"]) if guess else ""
+    if column:
+        work.problems.error(
+            "this is a table of numbers by period, not a list of attacks: one row for each period, and "
+            f"{column!r} says how "
+            "many happened in "
+            "it",
+            f"Read it with tempo.read_counts({name!r}), which gives counts for every model. If each row is one attack, "
+            f"say so with {example_mapping(work)}, or leave the column {column!r} out.",
+            column=column,
+        )
     _dates(work, chosen)
     for canonical, column in chosen.items():
         if not canonical.startswith("date_"):

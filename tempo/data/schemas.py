@@ -204,6 +204,7 @@ def convert(
     columns: Mapping[str, str],
     dayfirst: bool | None,
     unknown: frozenset[str],
+    timezone: str | None = None,
 ) -> Converted | None:
     """Turn a named table into canonical columns.
 
@@ -221,13 +222,15 @@ def convert(
         How to read ``03/04/2020``.
     unknown : frozenset of str
         Texts that mean unknown.
+    timezone : str, optional
+        In which days are counted.
 
     Returns
     -------
     Converted or None
         None if the columns are not there, which has then been recorded.
     """
-    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown)
+    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown, timezone)
     missing = {canonical: column for canonical, column in columns.items() if not work.has(column)}
     listed = ", ".join(map(repr, list(raw.text.columns)[:60]))
     for canonical, column in missing.items():

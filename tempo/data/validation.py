@@ -204,7 +204,12 @@ def _one_row_per_id(
         (name for name in VERSIONED if name in table and table.loc[versions, name].notna().all()),
         None,
     )
+    latest = 0
     if stamp is not None:
+        among = table[versions]
+        top = among.groupby("id")[stamp].transform("max")
+        latest = int((among[among[stamp] == top].groupby("id").size() > 1).sum())
+    if stamp is not None and not latest:
         newest = table[versions].sort_values(stamp, kind="stable").groupby("id").tail(1)
         old = versions.copy()
         old[newest.index.to_numpy()] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tempo.data.doors import read_bytes, shown
 from tempo.data.library import load_table
 from tempo.data.rounding import counted, number
 from tempo.data.window import DAY, DateLike, as_date
@@ -165,12 +167,29 @@ class Pauses:
             If no pause has such a cause or scope.
         """
         try:
-            table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-        except (OSError, ValueError) as error:  # parser and encoding errors are ValueErrors
+            content = read_bytes(Path(path), ReadError)
+            table = pd.read_csv(
+                io.BytesIO(content), dtype=str, encoding="utf-8-sig", skipinitialspace=True
+            )
+            first = content.decode("utf-8-sig").splitlines()[0]
+        except ReadError:
+            raise
+        except (
+            OSError,
+            ValueError,
+            MemoryError,
+        ) as error:  # parser and encoding errors are ValueErrors
             raise ReadError(
-                f"the pauses cannot be read from {path}: {error}. Give a CSV file in UTF-8 with one row for each "
+                f"the pauses cannot be read from {shown(path)}: {error}. Give a CSV file in UTF-8 with one "
+                "row for each "
                 "account of a pause, and columns start, end, cause and scope."
             ) from error
+        names = [name.strip().strip('"') for name in first.split(",")]
+        twice = sorted({name for name in names if name and names.count(name) > 1})
+        if twice:
+            raise ReadError(
+                f"{shown(path)} has several columns named {twice[0]!r}. Rename all but one."
+            )
         for column in ("cause", "scope"):
             if column not in table:
                 table[column] = ""

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from tempo.data.counts import Counts
+from tempo.data.doors import cannot_write, read_bytes, shown, write_whole
 from tempo.data.incidents import Incidents
 from tempo.data.window import as_date
-from tempo.errors import ScenarioError
+from tempo.errors import ScenarioError, TempoError
 from tempo.forecasting.continuations import Continued
 from tempo.forecasting.killed import Killed
 from tempo.forecasting.laws import Chance, GammaRate, Kinds, Length, Multiple, Spread
@@ -25,6 +26,11 @@ from tempo.forecasting.phases import Breakdown, Phase
 from tempo.forecasting.scenarios import Scenario
 
 __all__ = ["from_plain", "read_scenarios", "to_plain", "write_scenarios"]
+
+# What a broken table ends in, deep inside the story that it was meant to tell.
+_MISWRITTEN = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 type Past = Incidents | Counts | pd.Series
 type Plain = dict[str, Any]
@@ -189,11 +195,12 @@ def read_scenarios(
         )
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_bytes(file, ScenarioError).decode("utf-8")
         held = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise ScenarioError(
-            f"cannot read scenarios from {file}: {error}. Expected a TOML file with [[scenario]] tables, or the same "
+            f"cannot read scenarios from {shown(file)}: {str(error)[:200] or type(error).__name__}. Expected "
+            "a TOML file with [[scenario]] tables, or the same "
             "as JSON."
         ) from error
     tables = held.get("scenario") if isinstance(held, dict) and set(held) == {"scenario"} else None
@@ -207,7 +214,16 @@ def read_scenarios(
         plain = dict(table) if isinstance(table, Mapping) else table
         if isinstance(plain, dict) and "prior" in plain:
             priors.append(_share(plain.pop("prior"), plain.get("name")))
-        scenarios.append(from_plain(plain, past))
+        try:
+            scenarios.append(from_plain(plain, past))
+        except TempoError:
+            raise
+        except _MISWRITTEN as error:
+            called = plain.get("name") if isinstance(plain, dict) else None
+            raise ScenarioError(
+                f"the scenario {str(called)[:80]!r} in {shown(file)} is not understood ({type(error).__name__}: "
+                f"{str(error)[:160]}). Compare it with what write_scenarios gives."
+            ) from error
     if priors and len(priors) < len(scenarios):
         raise ScenarioError(
             f"{file} gives a prior for {len(priors)} of {len(scenarios)} scenarios. Give one for each, or for none."
@@ -268,9 +284,14 @@ def write_scenarios(
     tables = [to_plain(scenario) for scenario in scenarios]
     for table, share in zip(tables, prior or (), strict=False):
         table["prior"] = _share(share, table["name"])
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(json.dumps({"scenario": tables}, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(file)
+    if reason := cannot_write(file):
+        raise ScenarioError(reason)
+    try:
+        write_whole(file, (json.dumps({"scenario": tables}, allow_nan=False) + "\n").encode())
+    except OSError as error:
+        raise ScenarioError(
+            f"{shown(file)} could not be written: {error.strerror or error}. Choose another path."
+        ) from error
     return file
 
 

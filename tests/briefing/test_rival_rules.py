@@ -27,8 +27,14 @@ ALL = Incidents(TABLE, ("2020-01-01", "2020-02-01"))
         ("every row", []),
         ("killed > 0 or munitions >= 10", []),
         ("adm_1 == 'Kirkūk province' and killed >= 5", ['(adm_1 == "Kirkūk province")']),
-        ("(adm_1 == 'Basra' or kind == 'IED') and killed > 0", ['(adm_1 == "Basra" or kind == "IED")']),
-        ("(country_id == 645) and (kind == 'rocket')", ["(country_id == 645)", '(kind == "rocket")']),
+        (
+            "(adm_1 == 'Basra' or kind == 'IED') and killed > 0",
+            ['(adm_1 == "Basra" or kind == "IED")'],
+        ),
+        (
+            "(country_id == 645) and (kind == 'rocket')",
+            ["(country_id == 645)", '(kind == "rocket")'],
+        ),
         ("killed > 0 or adm_1 == 'Basra'", None),
         ("a mask over the rows", None),
     ],

@@ -255,7 +255,6 @@ def test_bad_series_are_refused_with_bins_and_remedy(series, message):
         (pd.date_range("1851", periods=5, freq="YS"), "YS"),
         (pd.date_range("2020-01", periods=5, freq="MS"), "MS"),
         (pd.date_range("2020-01-01", periods=5, freq="7D"), "7D"),
-        (pd.date_range("2020-01-06", periods=5, freq="W-MON"), "W-MON"),
         (pd.date_range("2020-01-01", periods=2, freq="7D"), "7D"),
         (pd.date_range("2020-01-01", periods=1), "1D"),
     ],

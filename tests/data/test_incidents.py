@@ -521,6 +521,6 @@ def test_rows_are_chosen_by_a_mask_or_a_function():
 
 
 def test_a_cut_after_the_data_is_refused():
-    with pytest.raises(WindowError, match="lies after the end of the data, .* 2020-01-31"):
+    with pytest.raises(WindowError, match=r"lies after the end of the data, .* 2020-01-31"):
         _places().before("2030-01-01")
     assert len(_places().before("2020-02-01")) == 5
