@@ -34,7 +34,7 @@ from tempo.forecasting.impact_elicited import chance_interval, days_interval
 from tempo.forecasting.impact_pauses import Pauses
 from tempo.forecasting.impact_standdown import StandDown
 from tempo.forecasting.impact_totals import OperationsTotals
-from tempo.forecasting.outlook import Outlook, forecast
+from tempo.forecasting.outlook import Outlook, forecast, thirds
 from tempo.forecasting.scenarios import Scenario
 from tempo.forecasting.spans import days_of
 from tempo.forecasting.weighing import weigh
@@ -238,7 +238,7 @@ def analyse(
     tell = progress or (lambda _text, _share: None)
     require_prob(prob)
     days = days_of(horizon)
-    horizons = tuple(sorted({max(round(days * k / 3), 1) for k in (1, 2, 3)}))
+    horizons = thirds(days)
     whole = f"{days}D"
     past, cut = _as_of(past, as_of)
     randomness = resolve(rng)

@@ -85,8 +85,8 @@ class Accounts:
 
     def spread_of_models(self, days: int, at_least: int = 1) -> float | None:
         """Give the largest difference between the models' probabilities; None for a single model."""
-        found = [o.probability(at_least, f"{days}D") for o in self.models.values()]
-        return max(found) - min(found) if len(found) > 1 else None
+        found = [whole_percent(o.probability(at_least, f"{days}D")) for o in self.models.values()]
+        return (max(found) - min(found)) / 100 if len(found) > 1 else None
 
 
 def accounts_of(analysis: Analysis) -> Accounts:
@@ -296,8 +296,8 @@ def _strength(log_factor: float) -> str:
 
 def _changed(analysis: Analysis, noun: Noun, words: str) -> list[Judgement]:
     fit = analysis.fits.get("Changepoints")
-    if fit is None:
-        return []
+    if fit is None or (analysis.failed["model"] == "Changepoints").any():
+        return []  # a notice says which check failed; no sentence rests on such a model
     chance = 1.0 - float(fit.n_changes.iloc[0])
     found = term(chance, words)
     since = long_date(analysis.past.window.start)
@@ -447,6 +447,12 @@ def notices_of(analysis: Analysis, *, override: bool) -> tuple[str, ...]:
     ]
     for name, reason in analysis.refused.items():
         found.append(f"Not fitted, {MODEL_NAMES.get(name, name)}: {reason}")
+    watched, ahead = float(analysis.daily.exposure.sum()), analysis.horizons[-1]
+    if watched < ahead:
+        found.append(
+            f"Only {plural(round(watched), 'day')} were watched, and the forecast reaches {plural(ahead, 'day')}: it "
+            "stretches what is known. No probability in it can be taken for all but certain."
+        )
     n = analysis.daily.events
     if n < 25:
         noun = Noun.of(analysis.past.label)

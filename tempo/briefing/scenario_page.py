@@ -21,6 +21,7 @@ from tempo.forecasting.scenarios import Scenario
 __all__ = ["scenario_sections"]
 
 #: The question counts as decided when a scenario is so probable.
+_RARE = 0.01  # outcomes less probable than this are no indicators
 _DECIDED = 0.9
 _FUTURES = 500
 
@@ -192,11 +193,25 @@ def _groups(chance: pd.Series) -> list[tuple[int, int]]:
 
 def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) -> str:
     after = table[("probability", name)].to_numpy(dtype=float)
-    none = term(float(after[0]), words)
-    said = [
-        f"After {days} days without any {noun.one}, {none.clause} that the {name} scenario describes what goes on."
-    ]
-    above = after >= 0.55
+    chance = table[("chance", "any")].to_numpy(dtype=float)
+    # What no scenario expects says nothing about which of them holds: there the wider prior wins, whatever it means.
+    so_few, so_many = np.cumsum(chance), np.cumsum(chance[::-1])[::-1]
+    expected = np.minimum(so_few, so_many) >= _RARE
+    said = []
+    if table.index[0] == 0 and expected[0]:
+        none = term(float(after[0]), words)
+        said.append(
+            f"After {days} days without any {noun.one}, {none.clause} that the {name} scenario describes what goes on."
+        )
+    elif table.index[0] == 0:
+        said.append(
+            f"No scenario expects {days} days without any {noun.one}: that would call for another, not for "
+            "one of these."
+        )
+    above = (after >= 0.55)[expected]
+    numbers, after = table.index[expected], after[expected]
+    if not len(numbers):
+        return " ".join(said)
     if above.all():
         said.append("No number of them in that time would make it less likely than not.")
     elif not above.any():
@@ -205,7 +220,7 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
         first = int(np.argmax(above))
         then = term(float(after[first]), words)
         said.append(
-            f"With {table.index[first]:,} {noun.many} in {days} days, {then.clause} that the {name} scenario does."
+            f"With {numbers[first]:,} {noun.many} in {days} days, {then.clause} that the {name} scenario does."
         )
     return " ".join(said)
 
@@ -213,7 +228,18 @@ def _tipping(table: pd.DataFrame, name: str, noun: Noun, days: int, words: str) 
 def _silence(analysis: Analysis, noun: Noun) -> str:
     """Say how long a silence would make one scenario all but sure, and how probable so long a silence is."""
     table = analysis.weights.silence(_DECIDED)
-    table = table[table["days"] > 0]
+    now = analysis.weights.probabilities
+    # A scenario that is nearly there already is no news when it arrives.
+    table = table[(table["days"] > 0) & (now.reindex(table.index) <= _DECIDED - 0.1)]
+    if len(table) and not (table["chance under any"] >= _RARE).any():
+        shortest = int(table["days"].min())
+        return (
+            f"Silence is no sign to wait for: {plural(shortest, 'day')} without any {noun.one}, the least "
+            "that would make "
+            f"a scenario {percent(_DECIDED)} probable, have a chance of "
+            f"{percent(float(table['chance under any'].max()))}."
+        )
+    table = table[table["chance under any"] >= _RARE]
     if table.empty:
         return f"No silence of up to a year would make a scenario {percent(_DECIDED)} probable that is not so by now."
     row = table.sort_values("days").iloc[0]

@@ -15,6 +15,7 @@ from tempo.figures import style
 from tempo.figures.dates import date_axis, day, days, one_day
 from tempo.figures.expected import expect
 from tempo.figures.labels import plain, width_mm
+from tempo.forecasting.outlook import thirds
 from tempo.forecasting.spans import MOST_DAYS, days_of
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def plot_story(
     long = min(int((told.days[-1] - first) / DAY) + 1, MOST_DAYS)
     first = told.days[-1] - (long - 1) * DAY
     shown = scenario.preview(f"{long}D", start=first, rng=rng)
-    spans = sorted({max(ahead // 3, 1), max(2 * ahead // 3, 1), ahead})
+    spans = thirds(ahead)
     table = told.table([f"{span}D" for span in spans])
     rows = _rows(table, spans)
     with style.context():

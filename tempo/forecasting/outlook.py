@@ -21,7 +21,7 @@ from tempo.models.intervals import central_levels
 from tempo.models.provenance import Provenance
 from tempo.randomness import RNGLike, resolve
 
-__all__ = ["CountFit", "Outlook", "TimeToNext", "TollFit", "forecast"]
+__all__ = ["CountFit", "Outlook", "TimeToNext", "TollFit", "forecast", "thirds"]
 
 #: What counting adds to a rule where dates were drawn.
 _DRAWN_DATES = re.compile(r" \(\d+ uncertain dates drawn from their intervals\)$")
@@ -61,6 +61,12 @@ class TollFit(Protocol):
         self, attacks: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the deaths in each bin, and in the deadliest attack of each bin: both shaped as ``attacks``."""
+
+
+def thirds(days: int) -> tuple[int, ...]:
+    """Give a third, two thirds and the whole of a horizon: whole weeks where the horizon is some."""
+    unit = 7 if days % 7 == 0 and days >= 21 else 1
+    return tuple(sorted({max(round(days * k / 3 / unit) * unit, 1) for k in (1, 2, 3)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +370,7 @@ class Outlook:
             attacks.
         """
         edges = np.rint(np.cumsum(self.bin_days)).astype(int)
-        wanted = np.array([self.horizon_days / 3, 2 * self.horizon_days / 3, self.horizon_days])
+        wanted = np.array(thirds(self.horizon_days))
         places = np.minimum(np.searchsorted(edges, wanted), len(edges) - 1)
         chosen = sorted({int(edge) for edge in edges[places]})
         rows = {}

@@ -211,7 +211,8 @@ class Posterior:
             if part.size > total.size:
                 total = np.pad(total, (0, part.size - total.size))
             total[: part.size] += part
-        return total / max(1.0, float(total.sum()))
+        looked_at = float(self.weights[self._cells].sum())  # the rest is negligible, and shared out
+        return total / max(looked_at, float(total.sum()))
 
     def _number(self, cell: int) -> Floats:
         """P(k changes and this cell). One pass serves every hazard near the one it is made with."""

@@ -27,6 +27,8 @@ _FAMILIES = {"poisson": GAMMA, "negbin": NEGBIN, "zip": ZIP, "bernoulli": BERNOU
 _DISPERSIONS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
 _IDLE = np.linspace(0.1, 0.9, 9)
 _FINE_DISPERSIONS = np.exp(np.linspace(math.log(0.02), math.log(5.0), 29))
+_LEAST_DISPERSION = 5e-7  # below, differences of log gammas lose their digits
+_NONE = 0.5  # probability that there is none to speak of, before the data
 _FINE_IDLE = np.linspace(0.02, 0.98, 33)
 _MOST_SIZES = 7  # that are kept, where the data cannot tell more of them apart
 _WORTH_A_NODE = 1e-4
@@ -115,7 +117,8 @@ def refined(grid: Grid, bins: Bins) -> Grid:
     if grid.family not in {NEGBIN, ZIP}:
         return grid
     if grid.family == NEGBIN:
-        sizes, share = 1 / _FINE_DISPERSIONS, _half_normal(_FINE_DISPERSIONS)
+        dispersions = _dispersions(bins)
+        sizes, share = 1 / dispersions, _or_none(_half_normal(dispersions))
     else:
         sizes, share = _FINE_IDLE, np.full(_FINE_IDLE.size, -math.log(_FINE_IDLE.size))
     one = grid.only(_middle(grid), grid.odds, grid.log_odds_prior)
@@ -128,8 +131,11 @@ def refined(grid: Grid, bins: Bins) -> Grid:
     kept = np.flatnonzero(by_size > _WORTH_A_NODE * by_size.max())
     step = math.ceil((kept[-1] - kept[0] + 1) / _MOST_SIZES)
     firsts = np.arange(kept[0], kept[-1] + 1, step)
+    if grid.family == NEGBIN and kept[0] == 0 and step > 1:  # none to speak of stays by itself
+        firsts = np.insert(firsts[1:] - step + 1, 0, 0)
+        firsts = np.append(firsts, firsts[-1] + step) if firsts[-1] + step <= kept[-1] else firsts
     together = np.logaddexp.reduceat(share[: kept[-1] + 1], firsts)
-    middles = np.minimum(firsts + (step - 1) // 2, kept[-1])
+    middles = (firsts + np.append(firsts[1:], kept[-1] + 1) - 1) // 2
     sizes_of = grid.shape.size // np.unique(grid.size).size
     rates = replace(
         grid,
@@ -138,6 +144,24 @@ def refined(grid: Grid, bins: Bins) -> Grid:
         log_prior=np.full(sizes_of, -math.log(sizes_of)),
     )
     return _with_sizes(rates, sizes[middles], together)
+
+
+def _dispersions(bins: Bins) -> Floats:
+    """Nodes as fine as before, down to where the largest counts could not tell it from none."""
+    largest = float(np.quantile(bins.counts / bins.exposure, 0.99)) if len(bins) else 1.0
+    low = max(_FINE_DISPERSIONS[0] / max(largest, 1.0), _LEAST_DISPERSION)
+    step = math.log(_FINE_DISPERSIONS[1] / _FINE_DISPERSIONS[0])
+    more = math.ceil(math.log(_FINE_DISPERSIONS[0] / low) / step)
+    return np.append(
+        _FINE_DISPERSIONS[0] * np.exp(-step * np.arange(more, 0, -1)), _FINE_DISPERSIONS
+    )
+
+
+def _or_none(log_share: Floats) -> Floats:
+    """Give the first node, which stands for no dispersion at all, half of the prior."""
+    out = log_share + math.log1p(-_NONE)
+    out[0] = np.logaddexp(out[0], math.log(_NONE))
+    return out
 
 
 def _half_normal(dispersion: Floats) -> Floats:

@@ -61,7 +61,8 @@ class Changepoints:
     ----------
     observation : {"poisson", "negbin", "zip", "bernoulli", "gaps", "severity"}
         ``"negbin"``: counts with variance ``m + dispersion m² / exposure``, the dispersion shared by all regimes and
-        averaged over a grid as fine as the data can tell. ``"zip"``: zero-inflated Poisson; a share of all bins is
+        averaged over a grid as fine as the data can tell: with probability 1/2 there is none to speak of, so that it
+        holds Poisson counts too; otherwise it is half-normal. ``"zip"``: zero-inflated Poisson; a share of all bins is
         idle, averaged over a grid from 0.02 to 0.98, and ``rate`` is the mean, idle bins included.
         ``"bernoulli"``: whether a bin has an event at all (attack days). ``"gaps"``:
         exponential waiting times between attacks, for ``Incidents``; a change may begin after each attack, and

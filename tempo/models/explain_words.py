@@ -90,16 +90,7 @@ def reason(probabilities: pd.Series, counts: Counts, *, doubt: str = "") -> str:
         text = f"Cannot separate: {MEANING[top]} has only {percent(best)} of the probability; {needed} makes a verdict."
         contagion = float(probabilities["hawkes"] + probabilities["hawkes+steps"])
         changed = float(probabilities["changepoints"] + probabilities["hawkes+steps"])
-        if not 1 - DECIDED < contagion < DECIDED:
-            text += (
-                f" Whether there is contagion is settled ({percent(contagion)}), whether the baseline changed is not "
-                f"({percent(changed)})."
-            )
-        elif not 1 - DECIDED < changed < DECIDED:
-            text += (
-                f" Whether the baseline changed is settled ({percent(changed)}), whether there is contagion is not "
-                f"({percent(contagion)})."
-            )
+        text += _taken_singly(contagion, changed)
     if counts.events < FEW_EVENTS:
         text += f" With {counted(counts.events, counts.label)} the answer leans on the prior."
     elif best < DECIDED and counts.events < 100:
@@ -108,6 +99,30 @@ def reason(probabilities: pd.Series, counts: Counts, *, doubt: str = "") -> str:
             "the baseline beside it takes hundreds."
         )
     return text
+
+
+def _taken_singly(contagion: float, changed: float) -> str:
+    """Say which of the two questions has an answer, where the four accounts together have none."""
+    questions = (
+        ("there is contagion", contagion),
+        ("the baseline changed", changed),
+    )
+    settled = [question for question in questions if not 1 - DECIDED < question[1] < DECIDED]
+    if len(settled) == 2:
+        said = [
+            f"that {what} is probable ({percent(chance)})"
+            if chance >= DECIDED
+            else f"that {what} is improbable ({percent(chance)})"
+            for what, chance in questions
+        ]
+        return f" Taken singly both questions have an answer: {said[0]}, and {said[1]}; taken together they do not."
+    if len(settled) == 1:
+        (open_one,) = [question for question in questions if question not in settled]
+        return (
+            f" Whether {settled[0][0]} is settled ({percent(settled[0][1])}), whether {open_one[0]} is not "
+            f"({percent(open_one[1])})."
+        )
+    return ""
 
 
 def sentence(

@@ -399,3 +399,22 @@ def test_segments_of_counts_in_thousands_lie_inside_their_intervals(seed):
     start = fixed.segments["start"].iloc[1]
     assert one == pytest.approx(counts[counts.index < start].mean(), rel=0.01)
     assert two == pytest.approx(counts[counts.index >= start].mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("mean", [3, 300, 3000])
+def test_negbin_holds_poisson(mean):
+    """Without overdispersion it costs no more than the half of the prior that it gives away, at any level."""
+    rng = np.random.default_rng(4)
+    counts = series(rng.poisson(mean, 365))
+    plain = tempo.Changepoints(n_changes=0).fit(counts)
+    wide = tempo.Changepoints(observation="negbin", n_changes=0).fit(counts)
+    assert plain.log_evidence - math.log(2) - 0.3 < wide.log_evidence < plain.log_evidence
+    one, two = (fit.segments.iloc[0] for fit in (plain, wide))
+    assert two["rate_high"] - two["rate_low"] == pytest.approx(
+        one["rate_high"] - one["rate_low"], rel=0.1
+    )
+    spread = rng.negative_binomial(2, 2 / (2 + mean), 365)  # and costs nothing where there is some
+    assert (
+        tempo.Changepoints(observation="negbin", n_changes=0).fit(series(spread)).log_evidence
+        > tempo.Changepoints(n_changes=0).fit(series(spread)).log_evidence + 5
+    )

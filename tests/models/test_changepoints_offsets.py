@@ -62,11 +62,13 @@ def test_estimates_equal_a_slow_integral(observation):
     y = rng.poisson(level * np.exp(0.5 * x))
     levels = np.exp(np.linspace(-6, 4, 150))
     log_prior = np.log(levels) + gamma.logpdf(levels, 2.0, scale=1.0)
-    spread = np.exp(np.linspace(math.log(0.02), math.log(5.0), 18))
+    spread = np.exp(np.linspace(math.log(0.02 / np.quantile(y, 0.99)), math.log(5.0), 18))
     extras = {"negbin": 1 / spread, "zip": np.linspace(0.02, 0.98, 18)}
     log_weights = np.zeros(18)
     if observation == "negbin":
         log_weights = np.log(1 / extras["negbin"]) - 0.5 / extras["negbin"] ** 2
+        log_weights = log_weights - logsumexp(log_weights) + math.log(0.5)
+        log_weights[0] = np.logaddexp(log_weights[0], math.log(0.5))  # none, or half-normal
     if observation == "zip":
         y = y * (rng.random(60) > 0.3)
     if observation == "bernoulli":
