@@ -93,6 +93,11 @@ class Posterior:
     def _cells(self) -> list[int]:
         return [int(r) for r in np.flatnonzero(self.weights.sum(axis=1) > _WORTH_A_PASS)]
 
+    @cached_property
+    def _looked_at(self) -> float:
+        """Weight of the cells that get a pass; what the others have is negligible, and shared out."""
+        return float(self.weights[self._cells].sum())
+
     def _run(
         self, bins: Bins, cell: int, ends: Floats | None = None, read: int | None = None
     ) -> tuple[Floats, Floats, Floats]:
@@ -163,7 +168,7 @@ class Posterior:
             ends[:, :m] = weight[:, None] * chance
             ends[:, m] = weight
             moments += self._run(self.bins, cell, ends, read)[2][:, :m]
-        return moments
+        return moments / self._looked_at
 
     @cached_property
     def change_probability(self) -> Floats:
@@ -171,10 +176,11 @@ class Posterior:
         if self.grid.n_changes is not None:
             dates = self.given(self.grid.n_changes).dates
             return np.asarray(dates.sum(axis=0))
-        return sum(
-            (self.weights[cell] @ chance for cell, chance in self._marginals[0].items()),
-            start=np.zeros(len(self.bins)),
+        chances = self._marginals[0].items()
+        total = sum(
+            (self.weights[cell] @ chance for cell, chance in chances), np.zeros(len(self.bins))
         )
+        return np.asarray(total / self._looked_at)
 
     @cached_property
     def rate_moments(self) -> Floats:
@@ -211,8 +217,7 @@ class Posterior:
             if part.size > total.size:
                 total = np.pad(total, (0, part.size - total.size))
             total[: part.size] += part
-        looked_at = float(self.weights[self._cells].sum())  # the rest is negligible, and shared out
-        return total / max(looked_at, float(total.sum()))
+        return total / max(self._looked_at, float(total.sum()))
 
     def _number(self, cell: int) -> Floats:
         """P(k changes and this cell). One pass serves every hazard near the one it is made with."""
