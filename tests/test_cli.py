@@ -432,3 +432,17 @@ def test_an_empty_file_of_pauses_is_no_reason_to_take_the_shipped_ones(tmp_path:
     file.write_text("start,end,cause,scope\n2020-06-01,,attack,\n", encoding="utf-8")
     _brief("--as-of", "2020-03-12", "--pauses", file, "-o", target)
     assert "0 came before a stand-down" in _text(target)
+
+
+@pytest.mark.parametrize("command", ["check", "brief"])
+def test_a_bad_window_is_refused_before_the_file_is_read(tmp_path: Path, command: str) -> None:
+    """The message is on the window although there is no file to read."""
+    missing = tmp_path / "missing.csv"
+    for window, said in (
+        (("2020-13-01", "2021-01-01"), "not a date"),
+        (("0001-01-01", "9999-01-01"), "limit"),
+    ):
+        refused = run(command, missing, "--window", *window)
+        assert refused.exit_code == 1
+        assert said in refused.stderr
+        assert "missing.csv" not in refused.stderr

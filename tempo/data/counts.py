@@ -233,7 +233,7 @@ class Counts(pd.Series):
         changed = ~((before == now) | (np.isnan(before) & np.isnan(now)))
         if changed.any():
             first = "; ".join(
-                f"{when:%Y-%m-%d}: {value:g}, counted {was:g}"
+                f"{when:%Y-%m-%d}: {value:,.15g}, counted {was:,.15g}"
                 for when, value, was in zip(
                     self.index[changed][:3], now[changed][:3], before[changed][:3], strict=True
                 )
@@ -429,7 +429,7 @@ def _whole_numbers(data: pd.Series, exposure: NDArray[np.float64]) -> NDArray[np
     ):
         if wrong.any():
             rows = ", ".join(
-                f"{when:%Y-%m-%d}: {value:g}"
+                f"{when:%Y-%m-%d}: {value:,.15g}"
                 for when, value in zip(data.index[wrong][:3], values[wrong][:3], strict=True)
             )
             raise DataError(f"{int(wrong.sum())} counts {what} (first: {rows}). {remedy}")

@@ -394,7 +394,8 @@ class Incidents:
 
         parts = {}
         for kind in self.kinds:
-            quoted = f"'{kind}'" if '"' in kind else f'"{kind}"'
+            doubled = kind.replace('"', '""')
+            quoted = f"'{kind}'" if '"' in kind and "'" not in kind else f'"{doubled}"'
             parts[kind] = self._with(
                 of_kind(self._table, kind),
                 label=f"{self.label}: {kind}",
@@ -625,7 +626,7 @@ class Incidents:
                 known = table[column].notna()
                 some = int((table[column] > 0).sum())
                 lines.append(
-                    f"{column.capitalize()}: {table[column].sum():g} in {some} incident{'' if some == 1 else 's'} "
+                    f"{column.capitalize()}: {table[column].sum():,.0f} in {some} incident{'' if some == 1 else 's'} "
                     f"that {'killed' if column == 'killed' else 'wounded'}; "
                     f"unknown for {int((~known).sum())} of {len(self)}."
                 )

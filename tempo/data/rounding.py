@@ -7,6 +7,8 @@ import re
 
 __all__ = ["about", "counted", "interval", "number", "percent", "plural", "with_article"]
 
+_SMALLEST = 1e-12
+
 _PREPOSITION = re.compile(
     r"(?:\s(?:on|in|of|by|with|against|from|at|to|for|near|that|which)\s|\s*[:,(]).*", re.DOTALL
 )
@@ -38,6 +40,8 @@ def number(value: float, digits: int = 2) -> str:
         return "unbounded" if value > 0 else "unbounded below"
     if value == 0:
         return "0"
+    if abs(value) < _SMALLEST:  # a row of zeros says nothing
+        return f"under {_SMALLEST:.12f}" if value > 0 else f"between -{_SMALLEST:.12f} and 0"
     magnitude = math.floor(math.log10(abs(value)))
     decimals = max(0, digits - 1 - magnitude)
     text = f"{value:,.{decimals}f}"
@@ -140,7 +144,8 @@ def plural(label: str, *, one: bool = False) -> str:
     Returns
     -------
     str
-        The label with its noun changed; regular English nouns only.
+        The label with its noun changed; regular English nouns only. A name (a noun with a capital,
+        parts joined by a dash) stays whole.
 
     Examples
     --------
@@ -150,8 +155,10 @@ def plural(label: str, *, one: bool = False) -> str:
     tail = _PREPOSITION.search(label)
     head = label[: tail.start()] if tail else label
     rest = label[tail.start() :] if tail else ""
-    if not re.search(r"[A-Za-z]$", head):
+    if not re.search(r"[A-Za-z]$", head) or re.search(r"\s[-–—]\s", label):
         return label  # a name, or another script: English endings do not belong there
+    if head.split()[-1][0].isupper():
+        return label  # the noun is a name or an abbreviation
     is_plural = head.endswith("s") and not head.endswith(("ss", "us", "is"))
     if one and is_plural:
         if re.search(r"[^aeiou]ies$", head):

@@ -15,7 +15,7 @@ Grammar::
                 | column "is" [ "not" ] "missing"
                 ("loosely" before a comparison of text leaves out of account case and accents)
     column      = a name, or `any name` in backticks
-    literal     = a number, or text in quotes; dates are text such as "2020-03-12"
+    literal     = a number, or text in quotes (one inside is doubled); dates are text such as "2020-03-12"
 
 A column ``x`` with ``x_low`` and ``x_high`` beside it is an interval: a condition is decided only if every value
 of the interval agrees. ``admin1 loosely == "kirkuk"`` and ``target loosely contains "airfield"`` fold case and accents
@@ -555,8 +555,19 @@ class _Parser:
                 return float(token)
             if group == "text":
                 self.position += 1
-                return token[1:-1]
+                return self.whole_text(token)
         return self.fail(self.place(), "comes where a number or quoted text was expected")
+
+    def whole_text(self, token: str) -> str:
+        """Join what a doubled quotation mark inside one text has cut."""
+        value, sign = token[1:-1], token[0]
+        while self.position < len(self.tokens):
+            group, following, start = self.tokens[self.position]
+            if group != "text" or following[0] != sign or self.text[start - 1] != sign:
+                break
+            value += sign + following[1:-1]
+            self.position += 1
+        return value
 
 
 def _require(column: str, table: pd.DataFrame) -> None:
@@ -643,8 +654,8 @@ def _comparable(value: float | str, series: pd.Series, column: str) -> float | s
         )
     if not numeric and not isinstance(value, str):
         raise RuleError(
-            f"the rule compares the text in {column!r} with the number {value:g}. "
-            f'Put quotes around it if text is meant: {column} == "{value:g}".'
+            f"the rule compares the text in {column!r} with the number {value:.15g}. "
+            f'Put quotes around it if text is meant: {column} == "{value:.15g}".'
         )
     return value
 

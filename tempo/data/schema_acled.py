@@ -28,6 +28,7 @@ __all__ = ["REQUIRED", "convert"]
 
 REQUIRED = frozenset({"event_date", "event_type", "fatalities", "time_precision"})
 
+_NO_ATTACKS = ("Protests", "Riots", "Strategic developments")
 _PRECISION = {1: "day", 2: "week", 3: "month"}
 _INTER = {
     "0": "",
@@ -53,6 +54,7 @@ def convert(work: Conversion) -> None:
     work.out["id"] = work.words("event_id_cnty", "data_id")
     _dates(work)
     work.out["kind"] = work.words("event_type")
+    _say_what_counts(work)
     work.put_count("killed", "fatalities")
     work.out["actor"] = work.words("actor1")
     work.out["target"] = work.words("actor2")
@@ -75,6 +77,20 @@ def convert(work: Conversion) -> None:
             cells = work.cells(column)
             labels = cells.map(lambda text: _INTER.get(text, text)).astype("str")
             work.extra[name] = labels.mask(labels == "")
+
+
+def _say_what_counts(work: Conversion) -> None:
+    """Warn that every kind counts, also those that are no attacks."""
+    kinds = work.out["kind"].value_counts()
+    present = [kind for kind in _NO_ATTACKS if kind in kinds.index]
+    if present:
+        said = ", ".join(f"{kind} ({kinds[kind]:,})" for kind in present)
+        listed = ", ".join(f'"{kind}"' for kind in present)
+        work.problems.warn(
+            f"every kind of event counts, also what is no attack: {said}",
+            f"Leave them out by a rule: kind not in ({listed}).",
+            column=str(work.name("event_type")),
+        )
 
 
 def _dates(work: Conversion) -> None:

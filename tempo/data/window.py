@@ -20,6 +20,9 @@ type DateLike = str | pd.Timestamp | np.datetime64 | Any  # also datetime.date a
 
 DAY = pd.Timedelta("1D")
 
+#: More days than any record of attacks has; years 1 to 9999 would take hours and all memory.
+_MOST_DAYS = 100_000
+
 _VAGUE = re.compile(r"\d{4}(?P<month>[-/]\d{1,2})?")
 _COARSE = {"Y": "year", "M": "month", "W": "week"}
 
@@ -126,7 +129,7 @@ class Window:
     Raises
     ------
     WindowError
-        If the window is empty or a gap lies outside it.
+        If the window is empty, longer than 100,000 days, or a gap lies outside it.
 
     Examples
     --------
@@ -152,6 +155,12 @@ class Window:
             raise WindowError(
                 f"the window [{first:%Y-%m-%d}, {last:%Y-%m-%d}) is empty. Windows are half-open: the end is the "
                 "first day that is not observed, and must come after the start."
+            )
+        days = (last - first) // DAY
+        if days > _MOST_DAYS:
+            raise WindowError(
+                f"the window [{first:%Y-%m-%d}, {last:%Y-%m-%d}) has {days:,} days; the limit is {_MOST_DAYS:,} "
+                f"(some {_MOST_DAYS / 365.25:.0f} years). Give the days that were watched; is a year mistyped?"
             )
         object.__setattr__(self, "start", first)
         object.__setattr__(self, "end", last)

@@ -354,6 +354,9 @@ def test_kinds_are_ordered_by_number_then_name_and_carry_their_own_undecided_row
     odd = Incidents(pd.DataFrame({"date_start": ["2020-01-05"], "kind": ['the "big" one']}), WINDOW)
     part = odd.by_kind()['the "big" one']
     assert len(odd.where(part.rule)) == 1
+    both = """the "big" one's"""
+    odd = Incidents(pd.DataFrame({"date_start": ["2020-01-05"], "kind": [both]}), WINDOW)
+    assert len(odd.where(odd.by_kind()[both].rule)) == 1
     assert Incidents(pd.DataFrame({"date_start": ["2020-01-05"]}), WINDOW).kinds == []
 
 

@@ -447,3 +447,16 @@ def test_layouts_are_those_of_the_published_files(shared_data):
     for n, name in ((49, "ucdp_ged_v23_1_sample1000"), (45, "ucdp_ged_iraq_1989_2018")):
         header = pd.read_csv(shared_data / "ucdp" / f"{name}.csv", nrows=0)
         assert LAYOUTS[n] == tuple(header.columns)
+
+
+def test_acled_says_which_of_its_kinds_are_no_attacks(acled, written):
+    """Protests are counted with a word; the rule that the word offers leaves out exactly those rows."""
+    kinds = ["Battles", "Protests", "Riots"]
+    with pytest.warns(ReadWarning, match="Protests"):
+        mixed = read_incidents(written(acled(event_type=kinds)), window=WINDOW)
+    (said,) = mixed.problems[mixed.problems["rule"].str.contains("no attack")].to_dict("records")
+    assert said["rule"].endswith("Protests (1), Riots (1)")
+    rule = said["remedy"].partition("by a rule: ")[2].rstrip(".")
+    assert mixed.where(rule).table["kind"].tolist() == ["Battles"]
+    plain = read_incidents(written(acled(event_type=["Battles"] * 3), "plain.csv"), window=WINDOW)
+    assert not plain.problems["rule"].str.contains("no attack").any()

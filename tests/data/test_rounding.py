@@ -88,3 +88,17 @@ def test_singular_and_plural_are_each_others_inverse(one, many):
 def test_nouns_end_as_english_nouns_do_and_names_stay(label, one, many):
     assert plural(label, one=True) == one
     assert plural(label) == many
+
+
+def test_what_is_nearly_nothing_is_no_row_of_zeros():
+    """A p-value of 1e-76 is said to be small, in few signs."""
+    assert number(1.291e-76) == "under 0.000000000001"
+    assert number(-1.291e-76) == "between -0.000000000001 and 0"
+    assert number(1.2e-6) == "0.0000012"
+
+
+@pytest.mark.parametrize("label", ["Governments of Iraq – IS", "JTJ – US", "SIGACTs"])
+def test_a_label_that_is_a_name_stays_whole(label):
+    """Names take no English endings, whatever their number."""
+    assert (plural(label), plural(label, one=True)) == (label, label)
+    assert counted(1, label) == f"1 {label}"

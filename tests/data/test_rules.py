@@ -253,6 +253,16 @@ def test_names_and_text_in_any_script():
     assert parse_rule("тип == 'رشقة صواريخ' or тип == \"it's\"").truth(table).true.all()
 
 
+@given(st.text(alphabet="a \"'", min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_a_doubled_quotation_mark_stands_for_one(text):
+    """Any text can be written in a rule, in either quotation mark, and selects what Python's equality does."""
+    table = pd.DataFrame({"kind": [text, text + "a", "a" + text]})
+    for sign in "\"'":
+        rule = parse_rule(f"kind == {sign}{text.replace(sign, 2 * sign)}{sign}")
+        assert rule.truth(table).true.tolist() == [kind == text for kind in table["kind"]]
+
+
 def test_low_best_and_high_leave_open_what_any_of_them_leaves_open():
     table = pd.DataFrame(
         {"k": [5, 5, None, None, 2.0], "k_low": [4, None, 3, None, 3], "k_high": [9, 9, None, 2, 4]}

@@ -175,3 +175,12 @@ def test_a_month_or_a_year_is_no_day(value, stretch, first):
 @pytest.mark.parametrize("value", ["2020-03-12", "20200312", dt.date(2020, 3, 1), "soon", None, 7])
 def test_what_names_a_day_or_nothing_names_no_stretch(value):
     assert unsaid(value) == ""
+
+
+def test_a_window_of_more_days_than_any_record_is_refused():
+    """The limit is stated: the last length that is taken, and the first that is not."""
+    assert Window("2000-01-01", pd.Timestamp("2000-01-01") + 100_000 * DAY).days == 100_000
+    with pytest.raises(WindowError, match=r"has 100,001 days; the limit is 100,000"):
+        Window("2000-01-01", pd.Timestamp("2000-01-01") + 100_001 * DAY)
+    with pytest.raises(WindowError, match=r"limit is 100,000 .*mistyped"):
+        Window("0001-01-01", "9999-01-01")
