@@ -12,6 +12,9 @@ type Floats = NDArray[np.float64]
 
 #: Larger means are drawn as this: a limit of the computer, not of a model.
 LARGEST = 1e15
+_LARGE_SIZE = (
+    1e3  # beyond, differences of log gammas lose digits, and Stirling's formula has them all
+)
 
 
 def log_pmf(counts: ArrayLike, mean: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
@@ -39,16 +42,28 @@ def log_pmf(counts: ArrayLike, mean: ArrayLike, dispersion: ArrayLike = 0.0) -> 
     spread = a > 1e-10  # below, the two agree to every digit
     if not spread.any():
         return np.asarray(poisson)
-    size = 1.0 / np.where(spread, a, 1.0)
+    size = np.asarray(1.0 / np.where(spread, a, 1.0))
     log_spread = np.log1p(m / size)
-    negbin = (
+    negbin = np.asarray(
         special.gammaln(y + size)
         - special.gammaln(size)
         - special.gammaln(y + 1)
         + special.xlogy(y, m / size)
         - (y + size) * log_spread
     )
+    nearly = np.asarray(spread & (size > _LARGE_SIZE))
+    if nearly.any():
+        y, m, size = y[nearly], m[nearly], size[nearly]
+        rising = (y + size - 0.5) * np.log1p(y / size) - y + _stirling(y + size) - _stirling(size)
+        negbin[nearly] = (
+            special.xlogy(y, m) - special.gammaln(y + 1) + rising - (y + size) * np.log1p(m / size)
+        )
     return np.asarray(np.where(spread, negbin, poisson))
+
+
+def _stirling(size: Floats) -> Floats:
+    """Give what Stirling's formula lacks of the log gamma function, for large arguments."""
+    return np.asarray(1 / (12 * size) - 1 / (360 * size**3))
 
 
 def cdf(counts: ArrayLike, mean: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:

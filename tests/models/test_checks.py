@@ -19,6 +19,16 @@ from tempo.models.checks import (
 from tempo.models.hawkes_simulation import discrete_counts
 
 
+@pytest.mark.parametrize("dispersion", [2e-10, 1e-8, 1e-5, 9e-4, 1.1e-3, 0.5])
+@pytest.mark.parametrize("count", [0, 5, 2_800, 3_100])
+def test_tiny_dispersions_lose_no_digits(count, dispersion):
+    """The log probability is that of the product over single events, summed without rounding."""
+    steps = [math.log1p(i * dispersion) for i in range(count)]
+    product = math.fsum([*steps, count * math.log(3_000), -math.lgamma(count + 1)])
+    slow = product - (count + 1 / dispersion) * math.log1p(dispersion * 3_000)
+    assert obs.log_pmf(count, 3_000, dispersion) == pytest.approx(slow, abs=1e-7)
+
+
 def checked(y, mean, dispersion=0.0, exposure=None, seed=0):
     mean = np.broadcast_to(mean, np.shape(y)).astype(float)
     filled = np.nan_to_num(y)
