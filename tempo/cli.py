@@ -88,6 +88,18 @@ _DayFirst = Annotated[
     bool | None,
     typer.Option("--day-first/--month-first", help="How to read 03/04/2020.", show_default=False),
 ]
+_Timezone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE", help="Zone of the dates, as Asia/Baghdad, UTC or +03:00.", show_default=False
+    ),
+]
+_DropBadRows = Annotated[
+    bool,
+    typer.Option(
+        "--drop-bad-rows", help="Leave out rows that have errors, list and count them."
+    ),
+]
 _Unknown = Annotated[
     list[str] | None,
     typer.Option(metavar="TEXT", help="A cell that means unknown, such as -99; may be repeated."),
@@ -138,6 +150,8 @@ def brief(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
+    timezone: _Timezone = None,
+    drop_bad_rows: _DropBadRows = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
@@ -216,7 +230,15 @@ def brief(
         from tempo.briefing.pdf import write_briefing
 
         if file is None:
-            only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
+            only_with_a_file(
+                window=window,
+                gap=gap,
+                column=column,
+                sheet=sheet,
+                encoding=encoding,
+                timezone=timezone,
+                **{"drop-bad-rows": drop_bad_rows},
+            )
             incidents = tempo.load_dataset(shipped_case.DATASET)
             if rule is None:
                 rule, label = shipped_case.RULE, label or shipped_case.LABEL
@@ -236,6 +258,8 @@ def brief(
                     window_of(window, gap),
                     label=label or "attacks",
                     dayfirst=day_first,
+                    timezone=timezone,
+                    on_error="drop" if drop_bad_rows else "raise",
                     unknown=unknown or (),
                     sheet=sheet,
                     encoding=encoding,
@@ -299,6 +323,8 @@ def check(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
+    timezone: _Timezone = None,
+    drop_bad_rows: _DropBadRows = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
@@ -312,6 +338,8 @@ def check(
             columns_of(column),
             window_of(window, gap),
             dayfirst=day_first,
+            timezone=timezone,
+            on_error="drop" if drop_bad_rows else "raise",
             unknown=unknown or (),
             sheet=sheet,
             encoding=encoding,
@@ -410,6 +438,8 @@ def _reporting() -> Iterator[None]:
 _OPTIONS = {
     "columns=": "--column NAME=COLUMN",
     "dayfirst=": "--day-first or --month-first",
+    "timezone=": "--timezone ZONE",
+    "on_error=": "--drop-bad-rows",
     "unknown=": "--unknown TEXT",
     "encoding=": "--encoding NAME",
     "sheet=": "--sheet NAME",

@@ -90,9 +90,7 @@ def _cell_text(value: object) -> str:
         )
     if isinstance(value, dt.datetime | np.datetime64):
         stamp = pd.Timestamp(value)
-        return (
-            stamp.tz_localize(None).isoformat(sep=" ") if stamp.tzinfo else stamp.isoformat(sep=" ")
-        )
+        return stamp.isoformat(sep=" ")  # with its offset, where it has one
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value).strip()

@@ -6,6 +6,7 @@ what has been converted. Nothing is raised while it works, so that the report at
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from tempo.data.cells import parse_numbers, parse_text, typed
 from tempo.data.dates import FAILURES, Dates, parse_dates, year_order
 from tempo.data.problems import Problems
+from tempo.data.separators import dotted, reading_of_dots, writes_comma_decimals
 from tempo.data.table import COLUMNS
 
 __all__ = ["Conversion", "calendar_interval", "normal_name"]
 
+_ZONE_MARK = re.compile(r":\d{2}.*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)$", re.IGNORECASE | re.ASCII)
 _LAST_UNIX = 4_102_444_800  # the year 2100, in seconds since 1970
 
 
@@ -51,6 +54,8 @@ class Conversion:
         How to read ``03/04/2020``.
     unknown : frozenset of str
         More texts that mean unknown, in lower case.
+    zone : datetime.tzinfo or None
+        The zone that the user declared.
     out : dict of str to Series
         Canonical columns made so far.
     extra : dict of str to Series
@@ -66,6 +71,7 @@ class Conversion:
     problems: Problems
     dayfirst: bool | None = None
     unknown: frozenset[str] = frozenset()
+    zone: dt.tzinfo | None = None
     out: dict[str, pd.Series] = field(default_factory=dict)
     extra: dict[str, pd.Series] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
@@ -105,9 +111,44 @@ class Conversion:
                 result = result.fillna(parse_text(self.cells(column)))
         return result
 
-    def numbers(self, column: str, unknown: Sequence[str] = ()) -> NDArray[np.float64]:
-        """Give numbers from a column; reports cells that are none, and words that say unknown."""
+    def _without_dots(self, column: str) -> pd.Series:
+        """Give the cells of a column of counts with thousands written plainly; what cannot be told is an error."""
         cells = self.cells(column)
+        if not cells.str.contains(".", regex=False).any():
+            return cells
+        where = dotted(cells)
+        if not where.any():
+            return cells
+        reading = reading_of_dots(cells, continental=writes_comma_decimals(self.text))
+        shown = self.name(column) or column
+        plain = cells.mask(where, cells.str.replace(".", "", regex=False))
+        if reading == "thousands":
+            self.problems.warn(
+                "dots were read as thousands (1.000 is one thousand), as the rest of the column or file is written",
+                "If a decimal was meant, write it without (1).",
+                rows=self.rows[where],
+                column=shown,
+                values=cells[where],
+            )
+            return plain
+        if reading in {"unclear", "both"}:
+            self.problems.error(
+                "the dot may part thousands or decimals, and nothing in the column says which"
+                if reading == "unclear"
+                else "dots part thousands in some cells of the column and decimals in others",
+                "Write counts without it: 1000 for a thousand, 1 for one.",
+                rows=self.rows[where],
+                column=shown,
+                values=cells[where],
+            )
+            return plain
+        return cells
+
+    def numbers(
+        self, column: str, unknown: Sequence[str] = (), cells: pd.Series | None = None
+    ) -> NDArray[np.float64]:
+        """Give numbers from a column; reports cells that are none, and words that say unknown."""
+        cells = self.cells(column) if cells is None else cells
         read = parse_numbers(cells, self.unknown | frozenset(unknown))
         shown = self.name(column) or column
         self.problems.error(
@@ -129,9 +170,9 @@ class Conversion:
 
     def counts(self, column: str, unknown: Sequence[str] = ()) -> NDArray[np.float64]:
         """Give numbers of people or things; reports fractional ones (negative ones are found at the end)."""
-        values = self.numbers(column, unknown)
         shown = self.name(column) or column
         cells = self.cells(column)
+        values = self.numbers(column, unknown, self._without_dots(column))
         with np.errstate(invalid="ignore"):
             broken = (values >= 0) & (values != np.floor(values))
         self.problems.warn(
@@ -185,7 +226,8 @@ class Conversion:
     # -- dates -------------------------------------------------------------------------------------------------
 
     def decide_order(self, *columns: str) -> None:
-        """Find out from all date columns together whether dates with the year last put the day first."""
+        """Find out from all date columns together what their zone is, and whether the day or the month comes first."""
+        self._decide_zone(*columns)
         if self.dayfirst is not None:
             return
         present = [self.cells(column) for column in columns if self.has(column)]
@@ -209,11 +251,43 @@ class Conversion:
                 column=", ".join(str(self.name(column)) for column in columns if self.has(column)),
             )
 
+    def _decide_zone(self, *columns: str) -> None:
+        """Refuse times of several zones, unless the user declared one: they would be hours and days apart."""
+        present = [self.cells(column) for column in columns if self.has(column)]
+        if not present:
+            return
+        together = pd.concat(present, ignore_index=True)
+        marked = together.str.contains(_ZONE_MARK, regex=True)
+        if not marked.any():
+            return
+        zones = parse_dates(together, dayfirst=True, unknown=self.unknown).zones
+        shown = ", ".join(str(self.name(column)) for column in columns if self.has(column))
+        named = " and ".join(zone or "none" for zone in zones)
+        if self.zone is not None:
+            if any(zones):
+                self.problems.note(
+                    f"times that carry a zone ({named}) were taken to the zone {self.zone}; times without one were "
+                    "left as they are written",
+                    column=shown,
+                )
+        elif len(zones) > 1:
+            self.problems.error(
+                f"times are written in several zones ({named}), so that hours and days do not agree with each other",
+                "Declare one: timezone=\"Asia/Baghdad\" (or \"UTC\", \"+03:00\") takes all to the clocks of that zone.",
+                column=shown,
+            )
+        elif zones and zones[0]:
+            self.problems.note(
+                f"all times carry the zone {zones[0]}, and days are those of that zone",
+                "For the days of the place itself pass timezone=, such as timezone=\"Asia/Baghdad\".",
+                column=shown,
+            )
+
     def dates(self, column: str, *, required: bool = False) -> Dates:
         """Give dates from a column; reports those that cannot be read, and blank ones if they are required."""
         cells = self.cells(column)
         shown = self.name(column) or column
-        read = parse_dates(cells, dayfirst=self.dayfirst, unknown=self.unknown)
+        read = parse_dates(cells, dayfirst=self.dayfirst, unknown=self.unknown, zone=self.zone)
         for failure, (rule, remedy) in FAILURES.items():
             hit = read.failure == failure
             if hit.any():
@@ -237,11 +311,20 @@ class Conversion:
         seconds = parse_numbers(cells).values
         with np.errstate(invalid="ignore"):
             is_unix = (seconds > 99_999_999) & (seconds < _LAST_UNIX)
-        read = parse_dates(cells.mask(is_unix, ""), dayfirst=self.dayfirst, unknown=self.unknown)
+        texts = cells.mask(is_unix, "")
+        read = parse_dates(texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=self.zone)
+        shown = self.name(column) or column
+        if self.zone is None and len(read.zones) > 1:
+            read = parse_dates(
+                texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=dt.timezone.utc
+            )
+            self.problems.warn(
+                "times of report are written in several zones, and were all taken to UTC",
+                "Declare one with timezone=.",
+                column=shown,
+            )
         values = read.first.copy()
-        values[is_unix] = np.datetime64(0, "us") + (
-            seconds[is_unix].astype("int64").astype("timedelta64[s]")
-        )
+        values[is_unix] = self._clock(seconds[is_unix])
         hit = read.failure != ""
         self.problems.warn(
             "this is not a time of report, and was read as unknown",
@@ -251,6 +334,13 @@ class Conversion:
             values=cells[hit],
         )
         return self.series(values)
+
+    def _clock(self, seconds: NDArray[np.float64]) -> NDArray[np.datetime64]:
+        """Give seconds since 1970 as times on the clocks of the declared zone, or of UTC."""
+        stamps = pd.DatetimeIndex(seconds.astype("int64").astype("datetime64[s]"), tz="UTC")
+        if self.zone is not None:
+            stamps = stamps.tz_convert(self.zone)
+        return np.asarray(stamps.tz_localize(None), dtype="datetime64[us]")
 
     def put_dates(
         self,

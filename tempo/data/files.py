@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tempo.data.cells import as_text
 from tempo.data.delimited import split_records
+from tempo.data.paging import records_of_reply
 from tempo.data.problems import Problems
 from tempo.errors import OptionError, ReadError
 
@@ -343,7 +344,7 @@ def _parquet(data: bytes, name: str) -> Raw:
 def _json(text: str, name: str, problems: Problems) -> Raw:
     records: list[dict[str, object]] = []
     rows: list[int] = []
-    whole = _whole_json(text)
+    whole = _whole_json(text, problems)
     if whole is not None:
         for k, record in enumerate(whole, start=1):
             if isinstance(record, dict):
@@ -399,7 +400,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
     return Raw(text_frame, np.array(rows, dtype=np.int64), True, None, name)
 
 
-def _whole_json(text: str) -> list[object] | None:
+def _whole_json(text: str, problems: Problems) -> list[object] | None:
     """Give the records of a file that is one array, or the reply of an API with the records inside; else None."""
     start = text.lstrip()[:1]
     if start not in {"[", "{"}:
@@ -408,12 +409,10 @@ def _whole_json(text: str) -> list[object] | None:
         content = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(content, dict):
-        for key in ("Result", "data"):  # the replies of the UCDP and ACLED interfaces
-            if isinstance(content.get(key), list):
-                return list(content[key])
-        return [content]
-    return list(content)
+    reply = records_of_reply(content, problems)
+    if reply is not None:
+        return reply
+    return [content] if isinstance(content, dict) else list(content)
 
 
 def _flat(value: object) -> object:

@@ -8,33 +8,44 @@ one's own in `tempo.data.schema_plain`.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data import schemas
+from tempo.data.dates import FAILURES
 from tempo.data.filecheck import FileCheck, extent
 from tempo.data.files import Raw, open_file, open_frame
 from tempo.data.incidents import Incidents
+from tempo.data.paging import INCOMPLETE
 from tempo.data.problems import Problems
+from tempo.data.rounding import counted
 from tempo.data.schema_gtd import known_breaks
 from tempo.data.validation import (
     cut_to_window,
     drop_duplicates,
     hold_contract,
     merge_coordinated,
+    question_tolls,
     reconcile,
 )
 from tempo.data.window import DAY, DateLike, Window
+from tempo.data.zones import zone_of
 from tempo.errors import OptionError, ReadError, ReadWarning, WindowError
 
 __all__ = ["FileCheck", "check_file", "read_incidents"]
+
+#: How the report begins where a row was dropped.
+DROPPED = "the row was dropped"
+AMBIGUOUS = FAILURES["ambiguous"][0]
 
 
 def read_incidents(
@@ -50,6 +61,8 @@ def read_incidents(
     encoding: str | None = None,
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
 ) -> Incidents:
     """Read incidents from a file, with all its problems in one report.
 
@@ -81,6 +94,13 @@ def read_incidents(
         GTD only: count attacks that belong together (``related``) and began on one day as one.
     cutoff : date-like, optional
         The data are as they stood before this date, for example the day of the download.
+    timezone : str, optional
+        Zone of the dates, such as ``"Asia/Baghdad"``, ``"UTC"`` or ``"+03:00"``: times that carry another one are
+        taken to it. Without it times of several zones are an error.
+    on_error : {"raise", "drop"}, default "raise"
+        What to do with rows that have errors: "drop" leaves them out, lists each on ``problems`` and counts them on
+        ``n_dropped``. Errors that are not of single rows are raised all the same, and so are they if more than half
+        of the rows have some, for that is no matter of single rows.
 
     Returns
     -------
@@ -124,6 +144,8 @@ def read_incidents(
             sheet=sheet,
             encoding=encoding,
             merge=merge_coordinated,
+            timezone=timezone,
+            on_error=on_error,
         )
     except ReadError as error:
         if error.problems is None:
@@ -135,7 +157,8 @@ def read_incidents(
         n = problems.n("error")
         raise ReadError(
             f"{_name(path)} cannot be used; it has {n:,} error{'' if n == 1 else 's'} (each with row, column, value "
-            f"and remedy is on .problems of this error, or run: tempo check FILE):\n{problems.summary('error')}",
+            f"and remedy is on .problems of this error, or run: tempo check FILE):\n{problems.summary('error')}"
+            + _can_be_dropped(problems, on_error),
             problems.frame(),
         )
     if observed is None:
@@ -166,12 +189,14 @@ def check_file(
     encoding: str | None = None,
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
 ) -> FileCheck:
     """Say what is wrong with a file, row by row, without raising and without warning.
 
     Parameters
     ----------
-    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff
+    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff, timezone, on_error
         As for `read_incidents`. A window is not demanded here; without one nothing is said about dates outside it.
 
     Returns
@@ -210,6 +235,8 @@ def check_file(
             sheet=sheet,
             encoding=encoding,
             merge=merge_coordinated,
+            timezone=timezone,
+            on_error=on_error,
         )
     except ReadError as error:
         if error.problems is None:
@@ -235,6 +262,19 @@ class _Result:
     title: str
     name: str
     rule: str
+    n_dropped: int = 0
+
+
+def _can_be_dropped(problems: Problems, on_error: str) -> str:
+    """Offer to leave bad rows out where all errors are of single rows."""
+    errors = problems.frame("error")
+    if on_error == "drop" or errors["row"].isna().any() or errors["rule"].eq(AMBIGUOUS).any():
+        return ""
+    n = errors["row"].nunique()
+    return (
+        f'\nTo leave {"that row" if n == 1 else f"those {n:,} rows"} out, which is then counted and listed, pass '
+        'on_error="drop".'
+    )
 
 
 def _name(path: object) -> str:
@@ -254,6 +294,8 @@ def _read(
     sheet: str | int | None,
     encoding: str | None,
     merge: bool,
+    timezone: str | None,
+    on_error: str,
 ) -> _Result | None:
     """Take a file to canonical rows; errors are on ``problems`` when it returns."""
     if schema not in schemas.SCHEMAS:
@@ -264,20 +306,106 @@ def _read(
         raise OptionError(f"dayfirst is {dayfirst!r}; expected True, False or None.")
     if isinstance(unknown, str):
         raise OptionError(f'unknown is {unknown!r}; expected a list such as ["-99", "n/k"].')
+    if on_error not in {"raise", "drop"}:
+        raise OptionError(f"on_error is {on_error!r}; expected 'raise' or 'drop'.")
     mapping = schemas.check_mapping(columns)
+    zone = zone_of(timezone)
     raw = schemas.named(_open(path, problems, sheet, encoding), problems, schema)
+
+    def interpret(raw: Raw, problems: Problems) -> _Result | None:
+        return _interpret(
+            raw,
+            problems,
+            schema=schema,
+            columns=mapping,
+            dayfirst=dayfirst,
+            unknown=frozenset(str(text).strip().lower() for text in unknown),
+            zone=zone,
+            merge=merge,
+        )
+
+    if on_error == "raise":
+        return interpret(raw, problems)
+    return _without_bad_rows(raw, problems, interpret)
+
+
+def _without_bad_rows(
+    raw: Raw, problems: Problems, interpret: Callable[[Raw, Problems], _Result | None]
+) -> _Result | None:
+    """Interpret a table without the rows that have errors; what is left is interpreted anew, as if it were the file."""
+    before = problems.frame("error")
+    bad = set(before["row"].dropna().astype(int)) if before["row"].notna().all() else set()
+    if len(bad) and not before["row"].isna().any():
+        problems.demote_errors(DROPPED)
+    n_rows = len(raw.rows)
+    dropped = np.isin(raw.rows, list(bad))
+    lost: list[Problems] = []
+    while True:  # each turn drops at least one more row
+        kept = _rows_of(raw, ~dropped)
+        trial = Problems()
+        result = interpret(kept, trial) if len(kept.rows) else None
+        errors = trial.frame("error")
+        whole_file = bool(errors["row"].isna().any()) or bool(
+            errors["rule"].isin([AMBIGUOUS]).any()
+        )
+        newly = np.isin(raw.rows, errors["row"].dropna().astype(int).to_list()) & ~dropped
+        too_many = 2 * int((dropped | newly).sum()) > n_rows
+        if errors.empty or whole_file or too_many or not newly.any():
+            for part in lost:
+                problems.take(part)
+            problems.take(trial)
+            if too_many and not whole_file:
+                problems.error(
+                    f"{int((dropped | newly).sum()):,} of {n_rows:,} rows have errors, which is no matter of single "
+                    "rows, so that none was dropped",
+                    "Find out what they have in common: a column read as another, a format, a code for unknown.",
+                )
+                return None
+            n = int(dropped.sum())
+            if result is not None and n:
+                result = replace(result, n_dropped=n)
+            return result
+        errors_only = trial.only("error")
+        errors_only.demote_errors(DROPPED)
+        lost.append(errors_only)
+        dropped |= newly
+
+
+def _rows_of(raw: Raw, keep: NDArray[np.bool_]) -> Raw:
+    if keep.all():
+        return raw
+    original = None if raw.original is None else raw.original[keep].reset_index(drop=True)
+    return replace(
+        raw, text=raw.text[keep].reset_index(drop=True), rows=raw.rows[keep], original=original
+    )
+
+
+def _interpret(
+    raw: Raw,
+    problems: Problems,
+    *,
+    schema: str,
+    columns: Mapping[str, str],
+    dayfirst: bool | None,
+    unknown: frozenset[str],
+    zone: dt.tzinfo | None,
+    merge: bool,
+) -> _Result | None:
+    """Take a named table to canonical rows; errors are on ``problems`` when it returns."""
     converted = schemas.convert(
         raw,
         problems,
         schema=schema,
-        columns=mapping,
+        columns=columns,
         dayfirst=dayfirst,
-        unknown=frozenset(str(text).strip().lower() for text in unknown),
+        unknown=unknown,
+        zone=zone,
     )
     if converted is None:
         return None
     table, rows = converted.table, converted.rows
     hold_contract(table, rows, problems, converted.origin)
+    question_tolls(table, rows, problems, converted.origin)
     table = reconcile(table, rows, problems)
     keep = drop_duplicates(table, rows, problems)
     table, rows = table[keep].reset_index(drop=True), rows[keep]
@@ -342,6 +470,15 @@ def _on_window(
     keep, notes = cut_to_window(result.table, result.rows, window, problems)
     source = f"{result.title}, {result.name}" if result.title else result.name
     report = problems.frame("warning", "note")
+    parts = report["rule"][report["rule"].str.startswith(INCOMPLETE)].drop_duplicates()
+    if result.n_dropped:
+        n = result.n_dropped
+        notes.insert(
+            0,
+            f"{counted(n, 'rows')} of the file {'has' if n == 1 else 'have'} errors and "
+            f"{'was' if n == 1 else 'were'} dropped.",
+        )
+    notes = [*(f"{rule[0].upper()}{rule[1:]}." for rule in parts), *notes]
     return Incidents(
         result.table[keep],
         window,
@@ -351,4 +488,5 @@ def _on_window(
         cutoff=cutoff,
         problems=report,
         notes=notes,
+        n_dropped=result.n_dropped,
     )

@@ -7,6 +7,7 @@ content has to prove each place. The mapping of each schema stands in its own mo
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ _PUBLISHED: dict[str, tuple[frozenset[str], Callable[[Conversion], None]]] = {
     "acled": (schema_acled.REQUIRED, schema_acled.convert),
     "gtd": (schema_gtd.REQUIRED, schema_gtd.convert),
 }
-_HXL = re.compile(r"#[a-z][\w+ -]*")
+_HXL = re.compile(r"#[a-z][\w+ -]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ def convert(
     columns: Mapping[str, str],
     dayfirst: bool | None,
     unknown: frozenset[str],
+    zone: dt.tzinfo | None = None,
 ) -> Converted | None:
     """Turn a named table into canonical columns.
 
@@ -221,13 +223,15 @@ def convert(
         How to read ``03/04/2020``.
     unknown : frozenset of str
         Texts that mean unknown.
+    zone : datetime.tzinfo or None
+        The zone that the user declared.
 
     Returns
     -------
     Converted or None
         None if the columns are not there, which has then been recorded.
     """
-    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown)
+    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown, zone)
     missing = {canonical: column for canonical, column in columns.items() if not work.has(column)}
     listed = ", ".join(map(repr, list(raw.text.columns)[:60]))
     for canonical, column in missing.items():
