@@ -23,6 +23,8 @@ from rich.text import Text
 import tempo
 from tempo.briefing import shipped_case
 from tempo.cli_options import (
+    DropBadRowsOption,
+    TimezoneOption,
     columns_of,
     counted_by,
     only_with_a_file,
@@ -88,18 +90,6 @@ _DayFirst = Annotated[
     bool | None,
     typer.Option("--day-first/--month-first", help="How to read 03/04/2020.", show_default=False),
 ]
-_Timezone = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ZONE", help="Zone of the dates, as Asia/Baghdad, UTC or +03:00.", show_default=False
-    ),
-]
-_DropBadRows = Annotated[
-    bool,
-    typer.Option(
-        "--drop-bad-rows", help="Leave out rows that have errors, list and count them."
-    ),
-]
 _Unknown = Annotated[
     list[str] | None,
     typer.Option(metavar="TEXT", help="A cell that means unknown, such as -99; may be repeated."),
@@ -150,8 +140,8 @@ def brief(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
-    timezone: _Timezone = None,
-    drop_bad_rows: _DropBadRows = False,
+    timezone: TimezoneOption = None,
+    drop_bad_rows: DropBadRowsOption = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
@@ -230,15 +220,8 @@ def brief(
         from tempo.briefing.pdf import write_briefing
 
         if file is None:
-            only_with_a_file(
-                window=window,
-                gap=gap,
-                column=column,
-                sheet=sheet,
-                encoding=encoding,
-                timezone=timezone,
-                **{"drop-bad-rows": drop_bad_rows},
-            )
+            only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
+            only_with_a_file(timezone=timezone, **{"drop-bad-rows": drop_bad_rows})
             incidents = tempo.load_dataset(shipped_case.DATASET)
             if rule is None:
                 rule, label = shipped_case.RULE, label or shipped_case.LABEL
@@ -323,8 +306,8 @@ def check(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
-    timezone: _Timezone = None,
-    drop_bad_rows: _DropBadRows = False,
+    timezone: TimezoneOption = None,
+    drop_bad_rows: DropBadRowsOption = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,

@@ -273,13 +273,13 @@ class Conversion:
         elif len(zones) > 1:
             self.problems.error(
                 f"times are written in several zones ({named}), so that hours and days do not agree with each other",
-                "Declare one: timezone=\"Asia/Baghdad\" (or \"UTC\", \"+03:00\") takes all to the clocks of that zone.",
+                'Declare one: timezone="Asia/Baghdad" (or "UTC", "+03:00") takes all to the clocks of that zone.',
                 column=shown,
             )
         elif zones and zones[0]:
             self.problems.note(
                 f"all times carry the zone {zones[0]}, and days are those of that zone",
-                "For the days of the place itself pass timezone=, such as timezone=\"Asia/Baghdad\".",
+                'For the days of the place itself pass timezone=, such as timezone="Asia/Baghdad".',
                 column=shown,
             )
 
@@ -315,9 +315,7 @@ class Conversion:
         read = parse_dates(texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=self.zone)
         shown = self.name(column) or column
         if self.zone is None and len(read.zones) > 1:
-            read = parse_dates(
-                texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=dt.timezone.utc
-            )
+            read = parse_dates(texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=dt.UTC)
             self.problems.warn(
                 "times of report are written in several zones, and were all taken to UTC",
                 "Declare one with timezone=.",

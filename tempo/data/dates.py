@@ -3,9 +3,9 @@
 Understood: ISO dates and times (``2020-03-11``, ``2020-03-11T19:35``, ``2020-03-11 00:00:00.000``, ``20200311``,
 ``2020/3/11``), month names (``11 March 2020``, ``Mar 11, 2020``), numbers with the year last (``31/12/2020``), and
 dates that are only a month or a year (``2020-03``, ``March 2020``, ``2020``), which become intervals.
-``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. Two days in one cell
-(``12.03.2024 – 14.03.2024``) are an interval. A time with a zone is taken to the zone that the user declares; where none
-is declared the clock time stays as it is written, which the callers allow only if all times carry the same zone.
+``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. Two days in one
+cell (``12.03.2024 – 14.03.2024``) are an interval. A time with a zone is taken to the zone that the user declares; where
+none is declared the clock time stays as it is written, which callers allow only if all times carry the same zone.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ def year_order(texts: pd.Series) -> tuple[bool | None, str, str]:
     (True, '25/12/2019', '')
     """
     day_example = month_example = ""
-    for text in texts.unique():
+    pieces = (piece for text in texts.unique() for piece in _RANGE.split(text))
+    for text in pieces:
         match = _YEAR_LAST.match(text)
         if match is None:
             continue
@@ -253,7 +254,8 @@ def _interval(first: str, last: str, dayfirst: bool | None) -> Parsed:
     for part in (one, two):
         if part.failure or part.first is None or part.last is None or part.precision != "day":
             return Parsed(failure=part.failure or "no date")
-    assert one.last is not None and two.last is not None
+    assert one.last is not None
+    assert two.last is not None
     span = (two.last - one.last).days
     if span < 0:
         return Parsed(failure="backwards")

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from tempo.data.cells import as_text
 from tempo.data.delimited import split_records
+from tempo.data.layout import stack_sheets
 from tempo.data.paging import records_of_reply
 from tempo.data.problems import Problems
 from tempo.errors import OptionError, ReadError
@@ -294,17 +296,18 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
                 page_name = names[chosen]
                 if len(table):
                     break
+            if sheet is None and len(names) > 1:
+                sheets = {
+                    title: partial(book.parse, k, header=None, dtype=object, na_filter=False)
+                    for k, title in enumerate(names)
+                }
+                table = stack_sheets(sheets, page_name, table, problems)
     except _PARSER_FAILURES as error:
         if isinstance(error, ReadError | OptionError):
             raise
         raise ReadError(
             f"{name} is named or built like an Excel workbook, but is damaged ({type(error).__name__}). {remedy}"
         ) from error
-    if sheet is None and len(names) > 1:
-        problems.note(
-            f"the workbook has {len(names)} sheets ({', '.join(names[:6])}) and {page_name!r} was read",
-            "For another one pass sheet=.",
-        )
     if uncomputed:
         problems.warn(
             f"{uncomputed} formulas in the workbook have no stored value and were read as blank",

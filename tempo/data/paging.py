@@ -14,7 +14,9 @@ INCOMPLETE = "the file is incomplete"
 
 _RECORDS = ("Result", "data", "results", "items", "records", "rows", "events", "value")
 _TOTALS = ("totalcount", "total", "totalresults", "totalrecords", "totalitems", "numfound", "count")
-_NEXT = ("nextpageurl", "next", "nextpage", "nexturl", "nextlink", "@odata.nextlink", "nexttoken", "nextcursor")  # fmt: skip
+_NEXT = (
+    "nextpageurl", "next", "nextpage", "nexturl", "nextlink", "@odata.nextlink", "nexttoken", "nextcursor",
+)  # fmt: skip
 _MORE = ("hasmore", "hasnext", "hasnextpage", "exceededtransferlimit")
 _ENVELOPES = ("", "meta", "metadata", "paging", "pagination", "links", "_links", "page")
 _ACLED_PAGE = 5_000

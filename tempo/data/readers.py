@@ -156,13 +156,13 @@ def read_incidents(
     if result is None or problems.n("error"):
         n = problems.n("error")
         raise ReadError(
-            f"{_name(path)} cannot be used; it has {n:,} error{'' if n == 1 else 's'} (each with row, column, value "
+            f"{name_of(path)} cannot be used; it has {n:,} error{'' if n == 1 else 's'} (each with row, column, value "
             f"and remedy is on .problems of this error, or run: tempo check FILE):\n{problems.summary('error')}"
             + _can_be_dropped(problems, on_error),
             problems.frame(),
         )
     if observed is None:
-        raise WindowError(_no_window(result, _name(path)))
+        raise WindowError(_no_window(result, name_of(path)))
     incidents = _on_window(result, observed, problems, label=label, cutoff=cutoff)
     n = problems.n("warning")
     if n:
@@ -196,8 +196,10 @@ def check_file(
 
     Parameters
     ----------
-    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff, timezone, on_error
+    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff, timezone
         As for `read_incidents`. A window is not demanded here; without one nothing is said about dates outside it.
+    on_error : {"raise", "drop"}
+        As for `read_incidents`; "drop" lists the rows that would be left out, and checks the others.
 
     Returns
     -------
@@ -223,7 +225,7 @@ def check_file(
     """
     observed = None if window is None else Window.of(window)
     problems = Problems()
-    name = _name(path)
+    name = name_of(path)
     try:
         result = _read(
             path,
@@ -272,12 +274,12 @@ def _can_be_dropped(problems: Problems, on_error: str) -> str:
         return ""
     n = errors["row"].nunique()
     return (
-        f'\nTo leave {"that row" if n == 1 else f"those {n:,} rows"} out, which is then counted and listed, pass '
+        f"\nTo leave {'that row' if n == 1 else f'those {n:,} rows'} out, which is then counted and listed, pass "
         'on_error="drop".'
     )
 
 
-def _name(path: object) -> str:
+def name_of(path: object) -> str:
     if isinstance(path, pd.DataFrame):
         return "the data frame"
     return Path(path).name if isinstance(path, str | os.PathLike) else repr(path)
@@ -310,7 +312,7 @@ def _read(
         raise OptionError(f"on_error is {on_error!r}; expected 'raise' or 'drop'.")
     mapping = schemas.check_mapping(columns)
     zone = zone_of(timezone)
-    raw = schemas.named(_open(path, problems, sheet, encoding), problems, schema)
+    raw = schemas.named(open_source(path, problems, sheet, encoding), problems, schema)
 
     def interpret(raw: Raw, problems: Problems) -> _Result | None:
         return _interpret(
@@ -422,7 +424,7 @@ def _interpret(
     return _Result(table, rows, converted.schema, converted.title, raw.name, rule)
 
 
-def _open(
+def open_source(
     path: str | os.PathLike[str] | pd.DataFrame,
     problems: Problems,
     sheet: str | int | None,

@@ -20,6 +20,7 @@ from tempo.data import schema_acled, schema_gtd, schema_plain, schema_ucdp
 from tempo.data.conversion import Conversion, normal_name
 from tempo.data.dates import parse_date
 from tempo.data.files import Raw
+from tempo.data.layout import header_position, not_records
 from tempo.data.problems import Problems
 from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS
@@ -99,6 +100,14 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
                 "Nothing to do if that is right.",
             )
         else:
+            top = header_position(text)
+            if top:
+                problems.note(
+                    f"{counted(top, 'rows')} above the header {'was' if top == 1 else 'were'} skipped as a title",
+                    rows=rows[:top],
+                    values=[" ".join(cell for cell in text.iloc[k] if cell) for k in range(top)],
+                )
+                text, rows = text.iloc[top:].reset_index(drop=True), rows[top:]
             header = [str(name) for name in text.iloc[0]]
             dates = [name for name in header if parse_date(name, dayfirst=True).precision == "day"]
             if dates:
@@ -125,6 +134,11 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
             problems.note("the row of HXL tags below the header was skipped", rows=[rows[0]])
             text, rows = text.iloc[1:].reset_index(drop=True), rows[1:]
             original = None if original is None else original.iloc[1:].reset_index(drop=True)
+    if len(text):
+        keep = ~not_records(text, rows, problems)
+        if not keep.all():
+            text, rows = text[keep].reset_index(drop=True), rows[keep]
+            original = None if original is None else original[keep].reset_index(drop=True)
     if not len(text):
         columns = ", ".join(map(repr, list(text.columns)[:20])) or "none"
         raise ReadError(

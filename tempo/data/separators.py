@@ -14,7 +14,7 @@ __all__ = ["dotted", "reading_of_dots", "writes_comma_decimals"]
 type Reading = Literal["", "thousands", "decimals", "unclear", "both"]
 
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", re.ASCII)
-_SEVERAL = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+", re.ASCII)  # fmt: skip
+_SEVERAL = re.compile(r"[+-]?[1-9]\d{0,2}(?:(?:\.\d{3}){2,}(?:,\d+)?|(?:\.\d{3})+,\d+)", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.(?:\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)", re.ASCII)
 _WHOLE = re.compile(r"\d+", re.ASCII)
 _CONTINENTAL_DATE = r"\d{1,2}\.\d{1,2}\.\d{4}(?:\D.*)?"

@@ -126,8 +126,8 @@ def question_tolls(
         )
         if running:
             problems.warn(
-                f"the column looks like an id: {len(known):,} numbers from {known.min():.0f} to {known.max():.0f}, each "
-                "of them once, in order",
+                f"the column looks like an id: {len(known):,} numbers from {known.min():.0f} to {known.max():.0f}, "
+                "each of them once, in order",
                 "If it is one, say which column holds the figure with columns={canonical name: column of the file}.",
                 column=column,
             )

@@ -62,6 +62,7 @@ PUBLIC = [
     "plot_timeline",
     "plot_triggering",
     "plot_verdict",
+    "read_counts",
     "read_incidents",
     "read_scenarios",
     "reporting_delay",

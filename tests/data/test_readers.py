@@ -641,8 +641,9 @@ def test_sheets_and_formulas(tmp_path):
         frame.assign(date="2020-05-05").to_excel(book, sheet_name="more", index=False)
     with pytest.warns(ReadWarning, match="no stored value"):
         incidents = read_incidents(path, window=WINDOW)
-    assert incidents.table["killed"].isna().tolist() == [True]
-    assert any("'events' was read" in rule for rule in incidents.problems["rule"])
+    assert incidents.table["killed"].isna().tolist() == [True, True]
+    assert incidents.table["sheet"].tolist() == ["events", "more"]
+    assert any("same header" in rule for rule in incidents.problems["rule"])
     with pytest.warns(ReadWarning):
         assert first_day(read_incidents(path, window=WINDOW, sheet="more")) == "2020-05-05"
     with pytest.raises(OptionError, match="sheet"):
