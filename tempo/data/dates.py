@@ -4,8 +4,8 @@ Understood: ISO dates and times (``2020-03-11``, ``2020-03-11T19:35``, ``2020-03
 ``2020/3/11``), month names (``11 March 2020``, ``Mar 11, 2020``), numbers with the year last (``31/12/2020``), and
 dates that are only a month or a year (``2020-03``, ``March 2020``, ``2020``), which become intervals.
 ``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. Two days in one
-cell (``12.03.2024 – 14.03.2024``) are an interval. A time with a zone is taken to the zone that the user declares; where
-none is declared the clock time stays as it is written, which callers allow only if all times carry the same zone.
+cell (``12.03.2024 – 14.03.2024``) are an interval. A time with a zone is taken to the zone that the user declares;
+where none is declared the clock time stays as it is written, which callers allow only if all times carry the same zone.
 """
 
 from __future__ import annotations

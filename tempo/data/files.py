@@ -297,10 +297,7 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
                 if len(table):
                     break
             if sheet is None and len(names) > 1:
-                sheets = {
-                    title: partial(book.parse, k, header=None, dtype=object, na_filter=False)
-                    for k, title in enumerate(names)
-                }
+                sheets = {title: partial(_cells_of, book, k) for k, title in enumerate(names)}
                 table = stack_sheets(sheets, page_name, table, problems)
     except _PARSER_FAILURES as error:
         if isinstance(error, ReadError | OptionError):
@@ -315,6 +312,10 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
         )
     text = pd.DataFrame({k: as_text(table.iloc[:, k]) for k in range(table.shape[1])})
     return _without_blank_rows(text, np.arange(1, len(text) + 1), name)
+
+
+def _cells_of(book: pd.ExcelFile, k: int) -> pd.DataFrame:
+    return book.parse(k, header=None, dtype=object, na_filter=False)
 
 
 def _sheet(sheet: str | int, names: list[str], name: str) -> int:

@@ -115,13 +115,13 @@ def not_records(
         rows=rows[header],
     )
     total = none.copy()
-    for k in range(max(0, len(text) - 3), len(text)):
-        cells = [cell for cell in text.iloc[k] if cell]
-        total[k] = (
+    for at in range(max(0, len(text) - 3), len(text)):
+        words = [str(cell) for cell in text.iloc[at] if cell]
+        total[at] = (
             len(text) > 1
-            and bool(cells)
-            and _TOTAL.fullmatch(cells[0]) is not None
-            and not any(parse_date(cell, dayfirst=True).precision == "day" for cell in cells)
+            and bool(words)
+            and _TOTAL.fullmatch(words[0]) is not None
+            and not any(parse_date(cell, dayfirst=True).precision == "day" for cell in words)
         )
     problems.warn(
         "the row is a total at the foot of the table, no record, and was left out",

@@ -57,7 +57,8 @@ def records_of_reply(content: object, problems: Problems) -> list[object] | None
     for reply, key in zip(replies, keys, strict=True):
         records.extend(reply[key])
     for reply in replies:
-        _failed(reply, problems)
+        if isinstance(reply, dict):
+            _failed(reply, problems)
     _report(replies, len(records), problems)
     return records
 

@@ -363,7 +363,8 @@ def _without_bad_rows(
                     "Find out what they have in common: a column read as another, a format, a code for unknown.",
                 )
                 return None
-            n = int(dropped.sum())
+            unread = len(bad - set(raw.rows.tolist()))  # lines that gave no row at all
+            n = int(dropped.sum()) + unread
             if result is not None and n:
                 result = replace(result, n_dropped=n)
             return result

@@ -100,7 +100,8 @@ def count_columns(text: pd.DataFrame) -> dict[str, int]:
             or (known != np.floor(known)).any()
         ):
             continue
-        running = len(known) > 1 and bool((np.diff(known) == 1).all() or len(set(known)) == len(known) > 20)  # fmt: skip
+        in_order = len(known) > 1 and bool((np.diff(known) == 1).all())
+        running = in_order or len(set(known)) == len(known) > 20
         if (known == 1).all() or (strength == 1 and running):
             continue
         found[str(name)] = strength

@@ -425,3 +425,14 @@ def test_real_incidents_lose_only_rows_without_a_time(shared_data):
             on_error="drop",
         )
     assert (incidents.n_dropped, len(incidents)) == (blank, len(pd.read_csv(path)) - blank)
+
+
+def test_lines_that_are_no_json_and_rows_that_are_too_long_are_dropped_too(tmp_path):
+    lines = '{"date": "2020-01-05"}\n{"date": \n{"date": "x"}\n{"date": "2020-01-07"}\n{"date": "2020-01-08"}\n'
+    with pytest.warns(ReadWarning, match="the row was dropped"):
+        found = read_incidents(file_of(tmp_path, lines, "x.jsonl"), window=WINDOW, on_error="drop")
+    assert (len(found), found.n_dropped) == (3, 2)
+    text = "date,place\n2020-01-05,A\n2020-01-06,B,C\n2020-01-07,D\n2020-01-08,\n"
+    with pytest.warns(ReadWarning, match="the row was dropped"):
+        found = read_incidents(file_of(tmp_path, text), window=WINDOW, on_error="drop")
+    assert (found.n_dropped, found.table["date_start"].dt.day.tolist()) == (1, [5, 7, 8])
