@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -133,7 +133,7 @@ def not_records(
 
 
 def stack_sheets(
-    tables: dict[str, Callable[[], pd.DataFrame]],
+    tables: Mapping[str, Callable[[], pd.DataFrame]],
     chosen: str,
     table: pd.DataFrame,
     problems: Problems,
@@ -142,7 +142,7 @@ def stack_sheets(
 
     Parameters
     ----------
-    tables : dict of str to callable
+    tables : mapping of str to callable
         Gives each sheet of the workbook, as cells.
     chosen : str
         The sheet that is read in any case.

@@ -30,6 +30,7 @@ from tempo.data.problems import Problems
 from tempo.data.rounding import counted
 from tempo.data.schema_gtd import known_breaks
 from tempo.data.validation import (
+    CONFLICTING,
     cut_to_window,
     drop_duplicates,
     hold_contract,
@@ -270,7 +271,8 @@ class _Result:
 def _can_be_dropped(problems: Problems, on_error: str) -> str:
     """Offer to leave bad rows out where all errors are of single rows."""
     errors = problems.frame("error")
-    if on_error == "drop" or errors["row"].isna().any() or errors["rule"].eq(AMBIGUOUS).any():
+    systematic = errors["rule"].isin([AMBIGUOUS, CONFLICTING])  # dropping would lose what happened
+    if on_error == "drop" or errors["row"].isna().any() or systematic.any():
         return ""
     n = errors["row"].nunique()
     return (

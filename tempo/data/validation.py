@@ -23,6 +23,7 @@ __all__ = [
 VERSIONED = ("changed_at", "reported_at")
 
 _COUNTED = ("killed", "wounded", "munitions")
+CONFLICTING = "the same id stands in several rows that differ"
 #: More than any attack on record has killed, wounded or fired.
 MOST_PLAUSIBLE = 100_000
 _ID_LIKE = 1_000
@@ -280,7 +281,7 @@ def _one_row_per_id(
     if not versions.any():
         return keep
     problems.error(
-        "the same id stands in several rows that differ",
+        CONFLICTING,
         "Keep one row for each id (nothing in the file says which is newest), or give each its own.",
         rows=rows[versions],
         column="id",
