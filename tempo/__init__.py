@@ -63,7 +63,7 @@ _HOME = {
     "plot_timeline": "tempo.figures",
     "plot_triggering": "tempo.figures",
     "plot_verdict": "tempo.figures",
-    "read_counts": "tempo.data.count_files",
+    "read_counts": "tempo.data.counts_reader",
     "read_incidents": "tempo.data.readers",
     "read_scenarios": "tempo.forecasting.scenario_files",
     "reporting_delay": "tempo.data.reporting",
@@ -78,8 +78,8 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - names of the table 
 
 if TYPE_CHECKING:
     from tempo.briefing.pdf import write_briefing as write_briefing
-    from tempo.data.count_files import read_counts as read_counts
     from tempo.data.counts import Counts as Counts
+    from tempo.data.counts_reader import read_counts as read_counts
     from tempo.data.incidents import Incidents as Incidents
     from tempo.data.incidents import concat as concat
     from tempo.data.library import list_datasets as list_datasets

@@ -23,6 +23,8 @@ from rich.text import Text
 import tempo
 from tempo.briefing import shipped_case
 from tempo.cli_options import (
+    DropBadRowsOption,
+    TimezoneOption,
     columns_of,
     counted_by,
     only_with_a_file,
@@ -96,16 +98,6 @@ _Sheet = Annotated[str | None, typer.Option(help="Sheet of an Excel workbook.")]
 _Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file.")]
 
 
-_Timezone = Annotated[
-    str | None,
-    typer.Option(metavar="ZONE", help="Zone in which days are counted, such as Asia/Baghdad."),
-]
-_DropBadRows = Annotated[
-    bool,
-    typer.Option("--drop-bad-rows", help="Leave out rows that cannot be read, and say how many."),
-]
-
-
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"tempo {tempo.__version__}")
@@ -151,11 +143,11 @@ def brief(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
+    timezone: TimezoneOption = None,
+    drop_bad_rows: DropBadRowsOption = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
-    timezone: _Timezone = None,
-    drop_bad_rows: _DropBadRows = False,
     horizon: Annotated[str, typer.Option(help="Longest horizon, in days or weeks.")] = "90D",
     question: Annotated[
         str | None, typer.Option(help="What the briefing answers; its title.")
@@ -232,6 +224,7 @@ def brief(
 
         if file is None:
             only_with_a_file(window=window, gap=gap, column=column, sheet=sheet, encoding=encoding)
+            only_with_a_file(timezone=timezone, **{"drop-bad-rows": drop_bad_rows})
             incidents = tempo.load_dataset(shipped_case.DATASET)
             if rule is None:
                 rule, label = shipped_case.RULE, label or shipped_case.LABEL
@@ -251,11 +244,11 @@ def brief(
                     window_of(window, gap),
                     label=label or "attacks",
                     dayfirst=day_first,
+                    timezone=timezone,
+                    on_error="drop" if drop_bad_rows else "raise",
                     unknown=unknown or (),
                     sheet=sheet,
                     encoding=encoding,
-                    timezone=timezone,
-                    on_error="drop" if drop_bad_rows else "raise",
                 )
             except WindowError as error:
                 if window is None:
@@ -318,11 +311,11 @@ def check(
     schema: _Schema = "auto",
     column: _Column = None,
     day_first: _DayFirst = None,
+    timezone: TimezoneOption = None,
+    drop_bad_rows: DropBadRowsOption = False,
     unknown: _Unknown = None,
     sheet: _Sheet = None,
     encoding: _Encoding = None,
-    timezone: _Timezone = None,
-    drop_bad_rows: _DropBadRows = False,
     limit: Annotated[int, typer.Option(min=0, help="Problems to print; 0 prints all.")] = 50,
 ) -> None:
     """Say what is wrong with a file, row by row; exit with 1 if it cannot be used."""
@@ -333,11 +326,11 @@ def check(
             columns_of(column),
             window_of(window, gap),
             dayfirst=day_first,
+            timezone=timezone,
+            on_error="drop" if drop_bad_rows else "raise",
             unknown=unknown or (),
             sheet=sheet,
             encoding=encoding,
-            timezone=timezone,
-            on_error="drop" if drop_bad_rows else "raise",
         )
         problems = found.problems
         shown = problems if limit == 0 else problems.head(limit)
@@ -433,14 +426,14 @@ def _reporting() -> Iterator[None]:
 _OPTIONS = {
     "columns=": "--column NAME=COLUMN",
     "dayfirst=": "--day-first or --month-first",
+    "timezone=": "--timezone ZONE",
+    "on_error=": "--drop-bad-rows",
     "unknown=": "--unknown TEXT",
     "encoding=": "--encoding NAME",
     "sheet=": "--sheet NAME",
     "method=": "--method NAME",
     "override=": "--override",
     "allow_empty=": "--allow-empty",
-    "timezone=": "--timezone ZONE",
-    "on_error=": "--drop-bad-rows",
     "window=": "--window START END",
     "cause=": "--pause-cause WORDS",
     "scope=": "--pause-scope WORDS",

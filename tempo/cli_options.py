@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 import tempo
 from tempo.errors import OptionError, UndecidedRowsWarning
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from tempo.forecasting.scenarios import Scenario
 
 __all__ = [
+    "DropBadRowsOption",
+    "TimezoneOption",
     "columns_of",
     "counted_by",
     "only_with_a_file",
@@ -23,6 +27,19 @@ __all__ = [
     "question_of",
     "scenarios_of",
     "window_of",
+]
+
+TimezoneOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="Zone of the dates, as Asia/Baghdad, UTC or +03:00.",
+        show_default=False,
+    ),
+]
+DropBadRowsOption = Annotated[
+    bool,
+    typer.Option("--drop-bad-rows", help="Leave out rows that have errors, list and count them."),
 ]
 
 _ESCALATION_ONSET = "30D"

@@ -446,3 +446,30 @@ def test_a_bad_window_is_refused_before_the_file_is_read(tmp_path: Path, command
         assert refused.exit_code == 1
         assert said in refused.stderr
         assert "missing.csv" not in refused.stderr
+
+
+def test_bad_rows_are_dropped_on_request_and_listed(tmp_path: Path) -> None:
+    """A check names the option that drops a bad row, and with it lists the row and can use the file."""
+    path = tmp_path / "list.csv"
+    path.write_text("date,killed\n2020-01-05,1\n,2\n2020-03-01,0\n", encoding="utf-8")
+    assert run("check", path).exit_code == 1
+    refused = run("brief", path, "--window", "2020-01-01", "2021-01-01", "-o", tmp_path / "x.pdf")
+    assert refused.exit_code == 1
+    assert "--drop-bad-rows" in refused.output
+    dropped = run("check", path, "--drop-bad-rows", "--window", "2020-01-01", "2021-01-01")
+    assert dropped.exit_code == 0
+    assert "the row was dropped" in dropped.output
+    assert "2 attacks" in dropped.output
+
+
+def test_a_zone_is_declared_on_the_command_line(tmp_path: Path) -> None:
+    """Times of two zones are refused with the option that declares one, which then reads them."""
+    path = tmp_path / "list.csv"
+    path.write_text("date\n2020-03-11T23:30:00Z\n2020-03-12T02:31:00+03:00\n", encoding="utf-8")
+    refused = run("brief", path, "--window", "2020-01-01", "2021-01-01", "-o", tmp_path / "x.pdf")
+    assert refused.exit_code == 1
+    assert "--timezone ZONE" in refused.output
+    assert run("check", path).exit_code == 1
+    assert (
+        "from 2020-03-12 to 2020-03-12" in run("check", path, "--timezone", "Asia/Baghdad").output
+    )

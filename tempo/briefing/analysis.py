@@ -354,6 +354,7 @@ def _as_of(past: Incidents, as_of: DateLike) -> tuple[Incidents, pd.Timestamp]:
         problems=known.problems,
         undecided=known.undecided,
         notes=known.notes,
+        n_dropped=known.n_dropped,
     ), cut
 
 

@@ -6,6 +6,7 @@ what has been converted. Nothing is raised while it works, so that the report at
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,21 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.cells import parse_numbers, parse_text, typed
-from tempo.data.dates import (
-    FAILURES,
-    WITH_CLOCK,
-    WITH_OFFSET,
-    Dates,
-    in_zone,
-    parse_dates,
-    year_order,
-    zone_of,
-)
+from tempo.data.dates import FAILURES, Dates, parse_dates, year_order
 from tempo.data.problems import Problems
+from tempo.data.separators import dotted, reading_of_dots, writes_comma_decimals
 from tempo.data.table import COLUMNS
 
 __all__ = ["Conversion", "calendar_interval", "normal_name"]
 
+_ZONE_MARK = re.compile(r":\d{2}.*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)$", re.IGNORECASE | re.ASCII)
 _LAST_UNIX = 4_102_444_800  # the year 2100, in seconds since 1970
 
 
@@ -60,8 +54,8 @@ class Conversion:
         How to read ``03/04/2020``.
     unknown : frozenset of str
         More texts that mean unknown, in lower case.
-    timezone : str or None
-        In which days are counted.
+    zone : datetime.tzinfo or None
+        The zone that the user declared.
     out : dict of str to Series
         Canonical columns made so far.
     extra : dict of str to Series
@@ -77,7 +71,7 @@ class Conversion:
     problems: Problems
     dayfirst: bool | None = None
     unknown: frozenset[str] = frozenset()
-    timezone: str | None = None
+    zone: dt.tzinfo | None = None
     out: dict[str, pd.Series] = field(default_factory=dict)
     extra: dict[str, pd.Series] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
@@ -117,6 +111,39 @@ class Conversion:
                 result = result.fillna(parse_text(self.cells(column)))
         return result
 
+    def _without_dots(self, column: str) -> pd.Series:
+        """Give the cells of a column of counts with thousands written plainly; what cannot be told is an error."""
+        cells = self.cells(column)
+        if not cells.str.contains(".", regex=False).any():
+            return cells
+        where = dotted(cells)
+        if not where.any():
+            return cells
+        reading = reading_of_dots(cells, continental=writes_comma_decimals(self.text))
+        shown = self.name(column) or column
+        plain = cells.mask(where, cells.str.replace(".", "", regex=False))
+        if reading == "thousands":
+            self.problems.warn(
+                "dots were read as thousands (1.000 is one thousand), as the rest of the column or file is written",
+                "If a decimal was meant, write it without (1).",
+                rows=self.rows[where],
+                column=shown,
+                values=cells[where],
+            )
+            return plain
+        if reading in {"unclear", "both"}:
+            self.problems.error(
+                "the dot may part thousands or decimals, and nothing in the column says which"
+                if reading == "unclear"
+                else "dots part thousands in some cells of the column and decimals in others",
+                "Write counts without it: 1000 for a thousand, 1 for one.",
+                rows=self.rows[where],
+                column=shown,
+                values=cells[where],
+            )
+            return plain
+        return cells
+
     def numbers(
         self, column: str, unknown: Sequence[str] = (), cells: pd.Series | None = None
     ) -> NDArray[np.float64]:
@@ -145,18 +172,7 @@ class Conversion:
         """Give numbers of people or things; reports fractional ones (negative ones are found at the end)."""
         shown = self.name(column) or column
         cells = self.cells(column)
-        dotted = cells.str.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+").to_numpy(dtype=bool)
-        decimal = cells.str.fullmatch(r"\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}").to_numpy(dtype=bool)
-        if dotted.any() and not decimal.any():
-            self.problems.warn(
-                "a dot before three digits was read as a mark of thousands, because this is a count",
-                "If it is a decimal point, write the number without it.",
-                rows=self.rows[dotted],
-                column=shown,
-                values=cells[dotted],
-            )
-            cells = cells.where(~dotted, cells.str.replace(".", "", regex=False))
-        values = self.numbers(column, unknown, cells)
+        values = self.numbers(column, unknown, self._without_dots(column))
         with np.errstate(invalid="ignore"):
             broken = (values >= 0) & (values != np.floor(values))
         self.problems.warn(
@@ -210,7 +226,8 @@ class Conversion:
     # -- dates -------------------------------------------------------------------------------------------------
 
     def decide_order(self, *columns: str) -> None:
-        """Find out from all date columns together whether dates with the year last put the day first."""
+        """Find out from all date columns together what their zone is, and whether the day or the month comes first."""
+        self._decide_zone(*columns)
         if self.dayfirst is not None:
             return
         present = [self.cells(column) for column in columns if self.has(column)]
@@ -234,13 +251,43 @@ class Conversion:
                 column=", ".join(str(self.name(column)) for column in columns if self.has(column)),
             )
 
+    def _decide_zone(self, *columns: str) -> None:
+        """Refuse times of several zones, unless the user declared one: they would be hours and days apart."""
+        present = [self.cells(column) for column in columns if self.has(column)]
+        if not present:
+            return
+        together = pd.concat(present, ignore_index=True)
+        marked = together.str.contains(_ZONE_MARK, regex=True)
+        if not marked.any():
+            return
+        zones = parse_dates(together, dayfirst=True, unknown=self.unknown).zones
+        shown = ", ".join(str(self.name(column)) for column in columns if self.has(column))
+        named = " and ".join(zone or "none" for zone in zones)
+        if self.zone is not None:
+            if any(zones):
+                self.problems.note(
+                    f"times that carry a zone ({named}) were taken to the zone {self.zone}; times without one were "
+                    "left as they are written",
+                    column=shown,
+                )
+        elif len(zones) > 1:
+            self.problems.error(
+                f"times are written in several zones ({named}), so that hours and days do not agree with each other",
+                'Declare one: timezone="Asia/Baghdad" (or "UTC", "+03:00") takes all to the clocks of that zone.',
+                column=shown,
+            )
+        elif zones and zones[0]:
+            self.problems.note(
+                f"all times carry the zone {zones[0]}, and days are those of that zone",
+                'For the days of the place itself pass timezone=, such as timezone="Asia/Baghdad".',
+                column=shown,
+            )
+
     def dates(self, column: str, *, required: bool = False) -> Dates:
         """Give dates from a column; reports those that cannot be read, and blank ones if they are required."""
         cells = self.cells(column)
         shown = self.name(column) or column
-        read = parse_dates(
-            self._in_zone(cells, shown), dayfirst=self.dayfirst, unknown=self.unknown
-        )
+        read = parse_dates(cells, dayfirst=self.dayfirst, unknown=self.unknown, zone=self.zone)
         for failure, (rule, remedy) in FAILURES.items():
             hit = read.failure == failure
             if hit.any():
@@ -258,53 +305,24 @@ class Conversion:
             )
         return read
 
-    def _in_zone(self, cells: pd.Series, shown: str) -> pd.Series:
-        """Bring times that carry an offset from UTC to the zone in which days are counted."""
-        offset = cells.str.extract(WITH_OFFSET, expand=False)
-        if not offset.notna().any():
-            return cells
-        if self.timezone is not None:
-            zone = zone_of(self.timezone)
-            distinct = {text: in_zone(text, zone) for text in cells[offset.notna()].unique()}
-            return cells.map(lambda text: distinct.get(text, text)).astype("str")
-        clocked = offset.notna() | cells.str.contains(WITH_CLOCK, regex=True)
-        kinds = (
-            offset[clocked]
-            .fillna("")
-            .str.upper()
-            .replace({"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"})
-        )
-        kinds = kinds.str.replace(r"^([+-]\d{2}):?(\d{2})$", r"\1:\2", regex=True)
-        found = sorted(kinds.unique())
-        if len(found) > 1:
-            odd = clocked & (kinds.reindex(cells.index) != kinds.mode().iloc[0])
-            self.problems.error(
-                "times carry different offsets from UTC, or some none "
-                f"({', '.join(kind or 'none' for kind in found[:4])}), so that one day is not the same stretch for all",
-                'Say in which zone days are counted: timezone="Asia/Baghdad", for example.',
-                rows=self.rows[odd],
-                column=shown,
-                values=cells[odd],
-            )
-        else:
-            self.problems.note(
-                f"all times carry the offset {found[0]} from UTC and were taken as they stand: days are counted there",
-                'For days elsewhere pass timezone="Asia/Baghdad", for example.',
-                column=shown,
-            )
-        return cells
-
     def moments(self, column: str) -> pd.Series:
         """Give times at which something was reported: dates, or seconds since 1970 in UTC."""
         cells = self.cells(column)
         seconds = parse_numbers(cells).values
         with np.errstate(invalid="ignore"):
             is_unix = (seconds > 99_999_999) & (seconds < _LAST_UNIX)
-        read = parse_dates(cells.mask(is_unix, ""), dayfirst=self.dayfirst, unknown=self.unknown)
+        texts = cells.mask(is_unix, "")
+        read = parse_dates(texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=self.zone)
+        shown = self.name(column) or column
+        if self.zone is None and len(read.zones) > 1:
+            read = parse_dates(texts, dayfirst=self.dayfirst, unknown=self.unknown, zone=dt.UTC)
+            self.problems.warn(
+                "times of report are written in several zones, and were all taken to UTC",
+                "Declare one with timezone=.",
+                column=shown,
+            )
         values = read.first.copy()
-        values[is_unix] = np.datetime64(0, "us") + (
-            seconds[is_unix].astype("int64").astype("timedelta64[s]")
-        )
+        values[is_unix] = self._clock(seconds[is_unix])
         hit = read.failure != ""
         self.problems.warn(
             "this is not a time of report, and was read as unknown",
@@ -314,6 +332,13 @@ class Conversion:
             values=cells[hit],
         )
         return self.series(values)
+
+    def _clock(self, seconds: NDArray[np.float64]) -> NDArray[np.datetime64]:
+        """Give seconds since 1970 as times on the clocks of the declared zone, or of UTC."""
+        stamps = pd.DatetimeIndex(seconds.astype("int64").astype("datetime64[s]"), tz="UTC")
+        if self.zone is not None:
+            stamps = stamps.tz_convert(self.zone)
+        return np.asarray(stamps.tz_localize(None), dtype="datetime64[us]")
 
     def put_dates(
         self,

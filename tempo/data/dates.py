@@ -3,15 +3,15 @@
 Understood: ISO dates and times (``2020-03-11``, ``2020-03-11T19:35``, ``2020-03-11 00:00:00.000``, ``20200311``,
 ``2020/3/11``), month names (``11 March 2020``, ``Mar 11, 2020``), numbers with the year last (``31/12/2020``), and
 dates that are only a month or a year (``2020-03``, ``March 2020``, ``2020``), which become intervals.
-``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. A zone behind a
-time is dropped: the clock time stays as it is written.
+``03/04/2020`` means two days; it is read only if another row of the file, or the user, says which. Two days in one
+cell (``12.03.2024 – 14.03.2024``) are an interval. A time with a zone is taken to the zone that the user declares;
+where none is declared the clock time stays as it is written, which callers allow only if all times carry the same zone.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,21 +19,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data.cells import BLANK, UNKNOWN_WORDS
-from tempo.errors import OptionError
+from tempo.data.zones import offset_of
 
 __all__ = [
     "FAILURES",
-    "WITH_CLOCK",
-    "WITH_OFFSET",
     "Dates",
     "Parsed",
-    "in_zone",
     "month_end",
     "month_number",
     "parse_date",
     "parse_dates",
     "year_order",
-    "zone_of",
 ]
 
 FIRST_YEAR, LAST_YEAR = 1800, 2100
@@ -49,7 +45,7 @@ _MONTHS = (
 )
 
 _TIME = re.compile(
-    r"[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?m\.?)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?",
+    r"[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]\.?m\.?)?\s*(Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?",
     re.IGNORECASE | re.ASCII,
 )
 _WEEKDAY = re.compile(
@@ -67,11 +63,8 @@ _MONTH = re.compile(
     r"(\d{4})[-/](\d{1,2})|(\d{1,2})[-/](\d{4})|([A-Za-z]{3,9})\.?[\s,/-]+(\d{4})", re.ASCII
 )
 _YEAR = re.compile(r"(\d{4})", re.ASCII)
+_RANGE = re.compile(r"\s+(?:-|to|until|till|bis)\s+|\s*[–—]\s*|/(?=\d{4}-)", re.IGNORECASE)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?", re.ASCII)
-
-#: A time of day, and the offset from UTC at its end.
-WITH_CLOCK = r"\d{1,2}:\d{2}"
-WITH_OFFSET = r"(?i)\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})\s*$"
 
 #: Why a date cannot be read: what the report says, and what to do.
 FAILURES = {
@@ -84,6 +77,7 @@ FAILURES = {
         "day and month cannot be told apart",
         "Pass dayfirst=True (3/4/2020 is 3 April) or dayfirst=False (it is March 4), or write dates year first.",
     ),
+    "backwards": ("the interval ends before it begins", "Swap or correct the two dates."),
     "short year": (
         "the year has only two digits",
         "Write years with four digits, because 05-06-20 means many things.",
@@ -105,9 +99,10 @@ class Parsed:
 
     first: dt.datetime | None = None
     last: dt.datetime | None = None
-    precision: str = ""  # "day", "month" or "year"
+    precision: str = ""  # "day", "month" or "year"; "days" or "week" for two days in one cell
     clock: bool = False  # a time of day is written
     failure: str = ""
+    offset: dt.timedelta | None = None  # from UTC, as written behind the time
 
 
 @dataclass(frozen=True)
@@ -122,39 +117,15 @@ class Dates:
         "time", "day", "month", "year", or "" where there is no date.
     failure : ndarray of str, shape (n,)
         Key of `FAILURES`, or "".
+    zones : tuple of str
+        Offsets from UTC written behind times, "" for times without one; empty if no row has a time of day.
     """
 
     first: NDArray[np.datetime64]
     last: NDArray[np.datetime64]
     precision: NDArray[np.object_]
     failure: NDArray[np.object_]
-
-
-def zone_of(name: str) -> zoneinfo.ZoneInfo:
-    """Give a time zone by its name.
-
-    Raises
-    ------
-    OptionError
-        If there is none of that name.
-    """
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise OptionError(
-            f"timezone is {name!r}; expected the name of a zone such as 'Asia/Baghdad', 'Europe/Kyiv' or 'UTC'."
-        ) from None
-
-
-def in_zone(text: str, zone: zoneinfo.ZoneInfo) -> str:
-    """Write a time that carries an offset from UTC as the time in a zone; what is no such time stays as it is."""
-    try:
-        moment = pd.Timestamp(text)
-    except ValueError:
-        return text
-    if moment is pd.NaT or moment.tzinfo is None:
-        return text
-    return moment.tz_convert(zone).tz_localize(None).isoformat(sep=" ")
+    zones: tuple[str, ...] = ()
 
 
 def month_number(name: str) -> int | None:
@@ -201,7 +172,8 @@ def year_order(texts: pd.Series) -> tuple[bool | None, str, str]:
     (True, '25/12/2019', '')
     """
     day_example = month_example = ""
-    for text in texts.unique():
+    pieces = (piece for text in texts.unique() for piece in _RANGE.split(text))
+    for text in pieces:
         match = _YEAR_LAST.match(text)
         if match is None:
             continue
@@ -241,6 +213,9 @@ def parse_date(text: str, *, dayfirst: bool | None = None) -> Parsed:
     text = _WEEKDAY.sub("", text.strip(), count=1) if text[:1].isalpha() else text.strip()
     time = _TIME.search(text)
     clock = dt.timedelta(0)
+    if len(parts_of := _RANGE.split(text)) == 2 and all(parts_of):
+        return _interval(parts_of[0], parts_of[1], dayfirst)
+    offset = None
     if time is not None and time.end() == len(text):
         text = text[: time.start()]
         hour, minute, second = int(time[1]), int(time[2]), int(time[3] or 0)
@@ -250,6 +225,10 @@ def parse_date(text: str, *, dayfirst: bool | None = None) -> Parsed:
             hour = hour % 12 + (12 if time[5].lower().startswith("p") else 0)
         if hour > 23 or minute > 59 or second > 59:
             return Parsed(failure="impossible")
+        if time[6]:
+            offset = offset_of(time[6])
+            if offset is None:
+                return Parsed(failure="impossible")
         micro = int((time[4] or "0").ljust(6, "0")[:6])
         clock = dt.timedelta(hours=hour, minutes=minute, seconds=second, microseconds=micro)
     elif time is not None:
@@ -266,7 +245,42 @@ def parse_date(text: str, *, dayfirst: bool | None = None) -> Parsed:
         midnight = dt.datetime(year, month, day)
     except ValueError:
         return Parsed(failure="impossible")
-    return Parsed(midnight + clock, midnight, "day", clock=time is not None)
+    return Parsed(midnight + clock, midnight, "day", clock=time is not None, offset=offset)
+
+
+def _interval(first: str, last: str, dayfirst: bool | None) -> Parsed:
+    """Read two days in one cell as an interval of possible days."""
+    one, two = (parse_date(text, dayfirst=dayfirst) for text in (first, last))
+    for part in (one, two):
+        if part.failure or part.first is None or part.last is None or part.precision != "day":
+            return Parsed(failure=part.failure or "no date")
+    assert one.last is not None
+    assert two.last is not None
+    span = (two.last - one.last).days
+    if span < 0:
+        return Parsed(failure="backwards")
+    if span == 0:
+        return one
+    unit = "days" if span <= 5 else "week" if span <= 6 else "month" if span <= 30 else "year"
+    return Parsed(one.last, two.last, unit)
+
+
+def _in_zone(parsed: Parsed, zone: dt.tzinfo | None) -> Parsed:
+    """Take a moment with an offset to the declared zone; its calendar day may become another."""
+    if zone is None or parsed.offset is None or parsed.first is None:
+        return parsed
+    moment = parsed.first.replace(tzinfo=dt.timezone(parsed.offset)).astimezone(zone)
+    local = moment.replace(tzinfo=None)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Parsed(local, midnight, parsed.precision, parsed.clock, parsed.failure, parsed.offset)
+
+
+def _zone_text(parsed: Parsed) -> str:
+    if parsed.offset is None:
+        return ""
+    minutes = round(parsed.offset.total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
 
 
 def _day_parts(text: str, dayfirst: bool | None) -> tuple[int, int, int] | str:
@@ -316,7 +330,11 @@ def _month_or_year(text: str) -> Parsed:
 
 
 def parse_dates(
-    texts: pd.Series, *, dayfirst: bool | None = None, unknown: frozenset[str] = frozenset()
+    texts: pd.Series,
+    *,
+    dayfirst: bool | None = None,
+    unknown: frozenset[str] = frozenset(),
+    zone: dt.tzinfo | None = None,
 ) -> Dates:
     """Read a column of dates.
 
@@ -331,6 +349,8 @@ def parse_dates(
         How to read ``03/04/2020``.
     unknown : frozenset of str
         More texts that mean unknown, in lower case.
+    zone : datetime.tzinfo, optional
+        The declared zone, to which times that carry one are taken.
 
     Returns
     -------
@@ -355,6 +375,9 @@ def parse_dates(
     timed = any(
         one.clock and one.first is not None and one.first.time() != dt.time() for one in parsed
     )
+    zones = tuple(sorted({_zone_text(one) for one in parsed if one.clock})) if timed else ()
+    if timed:
+        parsed = [_in_zone(one, zone) for one in parsed]
     first = np.array([one.first for one in parsed], dtype="datetime64[us]")
     last = np.array([one.last for one in parsed], dtype="datetime64[us]")
     precision = ["time" if timed and one.clock else one.precision for one in parsed]
@@ -364,4 +387,5 @@ def parse_dates(
         last[codes],
         np.array(precision, dtype=object)[codes],
         np.array(failure, dtype=object)[codes],
+        zones,
     )

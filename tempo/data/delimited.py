@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tempo.data.layout import first_table_line
 from tempo.data.problems import Problems
 from tempo.errors import ReadError
 
 __all__ = ["split_records"]
 
+_HEAD = 20_000  # signs in which titles and the header stand
 _DELIMITERS = (",", "\t", ";", "|")
 
 
@@ -44,7 +46,24 @@ def split_records(text: str, name: str, problems: Problems) -> pd.DataFrame:
     >>> split_records("day;dead\n2020-03-11;3\n", "list.csv", Problems()).shape
     (2, 2)
     """
-    mark = _delimiter(text)
+    above, mark = first_table_line(text[:_HEAD].splitlines()[:14], _DELIMITERS)
+    if mark is None:
+        mark = _delimiter(text)
+    elif above:
+        # Left as blank lines, so that row numbers are those of the file.
+        lines = text.splitlines(keepends=True)
+        title = [line.strip() for line in lines[:above]]
+        text = "\n" * above + "".join(lines[above:])
+        said = [
+            k
+            for k, line in enumerate(title)
+            if line and not line.strip('"').lower().startswith("sep=")
+        ]
+        problems.note(
+            "the line above the header was skipped as a title",
+            rows=[k + 1 for k in said],
+            values=[title[k] for k in said],
+        )
     try:
         frame = pd.read_csv(
             io.StringIO(text, newline=""),

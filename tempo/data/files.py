@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from tempo.data.cells import as_text
 from tempo.data.delimited import split_records
 from tempo.data.doors import read_bytes, shown
+from tempo.data.layout import stack_sheets
+from tempo.data.paging import records_of_reply
 from tempo.data.problems import Problems
 from tempo.errors import OptionError, ReadError
 
@@ -85,12 +88,6 @@ class Raw:
     named: bool
     original: pd.DataFrame | None
     name: str
-
-    def without(self, rows: NDArray[np.bool_]) -> Raw:
-        """Leave out rows."""
-        original = None if self.original is None else self.original[~rows].reset_index(drop=True)
-        text = self.text[~rows].reset_index(drop=True)
-        return Raw(text, self.rows[~rows], self.named, original, self.name)
 
 
 def open_frame(frame: pd.DataFrame, name: str = "the data frame") -> Raw:
@@ -203,9 +200,8 @@ def open_file(
 def _few_enough(columns: int, name: str) -> None:
     if columns > _MOST_COLUMNS:
         raise ReadError(
-            f"{name} has {columns:,} columns; the limit is {_MOST_COLUMNS:,}. Keep those that describe the "
-            "incidents: their "
-            "dates, tolls, kind, place and source."
+            f"{name} has {columns:,} columns; the limit is {_MOST_COLUMNS:,}. Keep those that describe the incidents: "
+            "their dates, tolls, kind, place and source."
         )
 
 
@@ -314,52 +310,31 @@ def _excel(data: bytes, name: str, problems: Problems, sheet: str | int | None) 
             if not names:
                 raise ReadError(f"{name} holds no sheet with cells. {remedy}")
             wanted = range(len(names)) if sheet is None else [_sheet(sheet, names, name)]
-            tables = {}
             for chosen in wanted:
                 table = book.parse(chosen, header=None, dtype=object, na_filter=False)
-                if len(table) or not tables:
-                    tables[names[chosen]] = table
+                page_name = names[chosen]
+                if len(table):
+                    break
+            if sheet is None and len(names) > 1:
+                sheets = {title: partial(_cells_of, book, k) for k, title in enumerate(names)}
+                table = stack_sheets(sheets, page_name, table, problems)
     except _PARSER_FAILURES as error:
         if isinstance(error, ReadError | OptionError):
             raise
         raise ReadError(
             f"{name} is named or built like an Excel workbook, but is damaged ({type(error).__name__}). {remedy}"
         ) from error
-    tables = {title: table for title, table in tables.items() if len(table)} or tables
-    pieces, page_name = _of_one_kind(tables)
-    if sheet is None and len(names) > 1:
-        left = [title for title in tables if title not in pieces]
-        problems.note(
-            f"the workbook has {len(names)} sheets; {', '.join(map(repr, pieces))} "
-            f"{'were' if len(pieces) > 1 else 'was'} read"
-            + (f", and not {', '.join(map(repr, left[:6]))}" if left else ""),
-            "For a single one pass sheet=.",
-        )
-    table, numbers = pieces[page_name], np.arange(1, len(pieces[page_name]) + 1)
-    if len(pieces) > 1:  # the header of the first serves all
-        rest = [piece.iloc[1:] for title, piece in pieces.items() if title != page_name]
-        numbers = np.concatenate([numbers, *(piece.index.to_numpy() + 1 for piece in rest)])
-        table = pd.concat([table, *rest], ignore_index=True)
     if uncomputed:
         problems.warn(
             f"{uncomputed} formulas in the workbook have no stored value and were read as blank",
             "Open it in a spreadsheet program, let it calculate, and save it.",
         )
-    _few_enough(table.shape[1], name)
     text = pd.DataFrame({k: as_text(table.iloc[:, k]) for k in range(table.shape[1])})
-    return _without_blank_rows(text, numbers, name)
+    return _without_blank_rows(text, np.arange(1, len(text) + 1), name)
 
 
-def _of_one_kind(tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], str]:
-    """Give the first sheet, and all others that begin with the same header: one table on several sheets."""
-    first, *others = tables
-    header = [str(cell).strip() for cell in tables[first].iloc[0]] if len(tables[first]) else []
-    same = {first: tables[first]}
-    for title in others:
-        cells = [str(cell).strip() for cell in tables[title].iloc[0]]
-        if cells == header and any(not cell.replace(".", "").isdigit() for cell in cells if cell):
-            same[title] = tables[title]
-    return same, first
+def _cells_of(book: pd.ExcelFile, k: int) -> pd.DataFrame:
+    return book.parse(k, header=None, dtype=object, na_filter=False)
 
 
 def _sheet(sheet: str | int, names: list[str], name: str) -> int:
@@ -401,7 +376,7 @@ def _parquet(data: bytes, name: str) -> Raw:
 def _json(text: str, name: str, problems: Problems) -> Raw:
     records: list[dict[str, object]] = []
     rows: list[int] = []
-    whole = _whole_json(text, name)
+    whole = _whole_json(text, name, problems)
     if whole is not None:
         for k, record in enumerate(whole, start=1):
             if isinstance(record, dict):
@@ -458,7 +433,7 @@ def _json(text: str, name: str, problems: Problems) -> Raw:
     return Raw(text_frame, np.array(rows, dtype=np.int64), True, None, name)
 
 
-def _whole_json(text: str, name: str) -> list[object] | None:
+def _whole_json(text: str, name: str, problems: Problems) -> list[object] | None:
     """Give the records of a file that is one array, or the reply of an API with the records inside; else None."""
     start = text.lstrip()[:1]
     if start not in {"[", "{"}:
@@ -469,28 +444,10 @@ def _whole_json(text: str, name: str) -> list[object] | None:
         raise ReadError(f"{name}: {error}. Give each key once.") from None
     except (ValueError, RecursionError):
         return None
-    if isinstance(content, dict):
-        for key in ("Result", "data"):  # the replies of the UCDP and ACLED interfaces
-            if isinstance(content.get(key), list):
-                _whole_reply(content, len(content[key]), name)
-                return list(content[key])
-        return [content]
-    return list(content)
-
-
-def _whole_reply(content: dict[str, object], here: int, name: str) -> None:
-    """Refuse a page of a longer reply: what it lacks would read as calm."""
-    total = next((content[key] for key in ("TotalCount", "total_count") if key in content), here)
-    if isinstance(total, int) and total > here:
-        raise ReadError(
-            f"{name} is one page of a reply: {here:,} of {total:,} events. Fetch the others too (follow NextPageUrl to "
-            "the end), join their records in one array, and read that."
-        )
-    if content.get("NextPageUrl"):
-        raise ReadError(
-            f"{name} is one page of a reply, and names a next one. Fetch the others too (follow NextPageUrl), "
-            "join their records in one array, and read that."
-        )
+    reply = records_of_reply(content, problems)
+    if reply is not None:
+        return reply
+    return [content] if isinstance(content, dict) else list(content)
 
 
 class _TwiceError(ValueError):
@@ -502,12 +459,13 @@ def _loads(text: str) -> object:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Give an object whose every key stands once, its texts without halves of letters."""
     found: dict[str, object] = {}
     for key, value in pairs:
-        key = key.encode("utf-8", "replace").decode("utf-8")
-        if key in found:
-            raise _TwiceError(f"the key {key[:60]!r} stands twice in one object")
-        found[key] = (
+        name = key.encode("utf-8", "replace").decode("utf-8")
+        if name in found:
+            raise _TwiceError(f"the key {name[:60]!r} stands twice in one object")
+        found[name] = (
             value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
         )
     return found
@@ -518,8 +476,6 @@ def _nested(value: object) -> bool:
 
 
 def _flat(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
     return json.dumps(value, ensure_ascii=False, default=_plain) if _nested(value) else value
 
 

@@ -63,6 +63,8 @@ class Incidents:
         Rows that the rule left open, because a value is unknown.
     notes : sequence of str, optional
         What was left out on the way, in words.
+    n_dropped : int, default 0
+        Rows of the file that had errors and were dropped (``read_incidents(on_error="drop")``).
 
     Raises
     ------
@@ -85,6 +87,7 @@ class Incidents:
     source: str
     cutoff: pd.Timestamp | None
     notes: tuple[str, ...]
+    n_dropped: int
     _problems: pd.DataFrame = field(repr=False)
     _undecided: pd.DataFrame = field(repr=False)
     _table: pd.DataFrame = field(repr=False)
@@ -101,6 +104,7 @@ class Incidents:
         problems: pd.DataFrame | None = None,
         undecided: pd.DataFrame | None = None,
         notes: Sequence[str] = (),
+        n_dropped: int = 0,
     ) -> None:
         if not isinstance(label, str) or not label.strip():
             raise OptionError(
@@ -116,6 +120,7 @@ class Incidents:
         put(self, "_problems", pd.DataFrame() if problems is None else problems.copy())
         put(self, "_undecided", checked.iloc[:0] if undecided is None else undecided.copy())
         put(self, "notes", tuple(notes))
+        put(self, "n_dropped", n_dropped)
         put(self, "_table", checked)
 
     @property
@@ -140,7 +145,7 @@ class Incidents:
         kept: dict[str, object] = {
             name: getattr(self, name)
             for name in (
-                "window", "label", "rule", "source", "cutoff", "notes",
+                "window", "label", "rule", "source", "cutoff", "notes", "n_dropped",
             )
         }  # fmt: skip
         kept |= {"problems": self._problems, "undecided": self._undecided}
@@ -790,4 +795,5 @@ def concat(parts: Sequence[Incidents], label: str | None = None) -> Incidents:
         problems=pd.concat([part.problems for part in parts], ignore_index=True),
         undecided=pd.concat([part.undecided for part in parts], ignore_index=True),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        n_dropped=sum(part.n_dropped for part in parts),
     )

@@ -60,29 +60,6 @@ class Problems:
         self._parts: list[pd.DataFrame] = []
         self._counts = dict.fromkeys(SEVERITIES, 0)
 
-    def copy(self) -> Problems:
-        """Give another report that begins with what this one holds."""
-        other = Problems()
-        other.take(self)
-        return other
-
-    def take(self, other: Problems, *severities: str) -> None:
-        """Add what another report holds, of some severities where these are named."""
-        wanted = severities or SEVERITIES
-        for part in other._parts:
-            severity = str(part["severity"].iloc[0])
-            if severity in wanted:
-                self._parts.append(part)
-                self._counts[severity] += len(part)
-
-    def since(self, earlier: Problems) -> Problems:
-        """Give what has come since a copy was made of an earlier report."""
-        other = Problems()
-        rest = Problems()
-        rest._parts = self._parts[len(earlier._parts) :]
-        other.take(rest)
-        return other
-
     def error(
         self,
         rule: str,
@@ -145,6 +122,39 @@ class Problems:
         )
         self._parts.append(part)
         self._counts[severity] += n
+
+    def take(self, other: Problems) -> None:
+        """Add the problems of another report."""
+        self._parts.extend(other._parts)
+        for severity in SEVERITIES:
+            self._counts[severity] += other._counts[severity]
+
+    def only(self, severity: str) -> Problems:
+        """Give a report of the problems of one severity."""
+        some = Problems()
+        some._parts = [part for part in self._parts if (part["severity"] == severity).all()]
+        some._counts[severity] = self._counts[severity]
+        return some
+
+    def demote_errors(self, consequence: str) -> None:
+        """Make warnings of the errors, because what they name has been left out.
+
+        Parameters
+        ----------
+        consequence : str
+            What was done, put before each rule.
+        """
+        self._parts = [
+            part.assign(
+                severity="warning",
+                rule=[f"{consequence}: {rule}" for rule in part["rule"]],
+            )
+            if (part["severity"] == "error").all()
+            else part
+            for part in self._parts
+        ]
+        self._counts["warning"] += self._counts["error"]
+        self._counts["error"] = 0
 
     def n(self, severity: str) -> int:
         """Give the number of problems of one severity."""

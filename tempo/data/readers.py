@@ -8,10 +8,11 @@ one's own in `tempo.data.schema_plain`.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,23 +21,32 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tempo.data import schemas
+from tempo.data.dates import FAILURES
 from tempo.data.filecheck import FileCheck, extent
 from tempo.data.files import Raw, open_file, open_frame
 from tempo.data.incidents import Incidents
+from tempo.data.paging import INCOMPLETE
 from tempo.data.problems import Problems
 from tempo.data.rounding import counted
 from tempo.data.schema_gtd import known_breaks
 from tempo.data.validation import (
+    CONFLICTING,
     cut_to_window,
     drop_duplicates,
     hold_contract,
     merge_coordinated,
+    question_tolls,
     reconcile,
 )
 from tempo.data.window import DAY, DateLike, Window
+from tempo.data.zones import zone_of
 from tempo.errors import OptionError, ReadError, ReadWarning, WindowError
 
-__all__ = ["FileCheck", "check_file", "opened", "read_incidents"]
+__all__ = ["FileCheck", "check_file", "read_incidents"]
+
+#: How the report begins where a row was dropped.
+DROPPED = "the row was dropped"
+AMBIGUOUS = FAILURES["ambiguous"][0]
 
 
 def read_incidents(
@@ -50,10 +60,10 @@ def read_incidents(
     unknown: Sequence[str | float] = (),
     sheet: str | int | None = None,
     encoding: str | None = None,
-    timezone: str | None = None,
-    on_error: Literal["raise", "drop"] = "raise",
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
 ) -> Incidents:
     """Read incidents from a file, with all its problems in one report.
 
@@ -81,16 +91,17 @@ def read_incidents(
         Sheet of an Excel workbook; the first that holds anything when left out.
     encoding : str, optional
         Of a text file; UTF-8 is tried first, then Latin-1, when left out.
-    timezone : str, optional
-        The zone in which days are counted, such as ``"Asia/Baghdad"``: times that carry an offset from UTC are
-        converted to it. Without it such times stand as written, if all have the same offset; several are refused.
-    on_error : {"raise", "drop"}, default "raise"
-        What to do with rows that cannot be read: refuse the file, or leave them out, list them on ``problems`` and
-        count them in the notes. A file whose every row is broken is refused either way.
     merge_coordinated : bool, default False
         GTD only: count attacks that belong together (``related``) and began on one day as one.
     cutoff : date-like, optional
         The data are as they stood before this date, for example the day of the download.
+    timezone : str, optional
+        Zone of the dates, such as ``"Asia/Baghdad"``, ``"UTC"`` or ``"+03:00"``: times that carry another one are
+        taken to it. Without it times of several zones are an error.
+    on_error : {"raise", "drop"}, default "raise"
+        What to do with rows that have errors: "drop" leaves them out, lists each on ``problems`` and counts them on
+        ``n_dropped``. Errors that are not of single rows are raised all the same, and so are they if more than half
+        of the rows have some, for that is no matter of single rows.
 
     Returns
     -------
@@ -133,9 +144,9 @@ def read_incidents(
             unknown=unknown,
             sheet=sheet,
             encoding=encoding,
+            merge=merge_coordinated,
             timezone=timezone,
             on_error=on_error,
-            merge=merge_coordinated,
         )
     except ReadError as error:
         if error.problems is None:
@@ -146,12 +157,13 @@ def read_incidents(
     if result is None or problems.n("error"):
         n = problems.n("error")
         raise ReadError(
-            f"{_name(path)} cannot be used; it has {n:,} error{'' if n == 1 else 's'} (each with row, column, value "
-            f"and remedy is on .problems of this error, or run: tempo check FILE):\n{problems.summary('error')}",
+            f"{name_of(path)} cannot be used; it has {n:,} error{'' if n == 1 else 's'} (each with row, column, value "
+            f"and remedy is on .problems of this error, or run: tempo check FILE):\n{problems.summary('error')}"
+            + _can_be_dropped(problems, on_error),
             problems.frame(),
         )
     if observed is None:
-        raise WindowError(_no_window(result, _name(path)))
+        raise WindowError(_no_window(result, name_of(path)))
     incidents = _on_window(result, observed, problems, label=label, cutoff=cutoff)
     n = problems.n("warning")
     if n:
@@ -176,18 +188,19 @@ def check_file(
     unknown: Sequence[str | float] = (),
     sheet: str | int | None = None,
     encoding: str | None = None,
-    timezone: str | None = None,
-    on_error: Literal["raise", "drop"] = "raise",
     merge_coordinated: bool = False,
     cutoff: DateLike | None = None,
+    timezone: str | None = None,
+    on_error: Literal["raise", "drop"] = "raise",
 ) -> FileCheck:
     """Say what is wrong with a file, row by row, without raising and without warning.
 
     Parameters
     ----------
-    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, timezone, on_error,
-        merge_coordinated, cutoff
+    path, schema, columns, window, label, dayfirst, unknown, sheet, encoding, merge_coordinated, cutoff, timezone
         As for `read_incidents`. A window is not demanded here; without one nothing is said about dates outside it.
+    on_error : {"raise", "drop"}
+        As for `read_incidents`; "drop" lists the rows that would be left out, and checks the others.
 
     Returns
     -------
@@ -213,7 +226,7 @@ def check_file(
     """
     observed = None if window is None else Window.of(window)
     problems = Problems()
-    name = _name(path)
+    name = name_of(path)
     try:
         result = _read(
             path,
@@ -224,9 +237,9 @@ def check_file(
             unknown=unknown,
             sheet=sheet,
             encoding=encoding,
+            merge=merge_coordinated,
             timezone=timezone,
             on_error=on_error,
-            merge=merge_coordinated,
         )
     except ReadError as error:
         if error.problems is None:
@@ -252,10 +265,23 @@ class _Result:
     title: str
     name: str
     rule: str
-    dropped: int = 0
+    n_dropped: int = 0
 
 
-def _name(path: object) -> str:
+def _can_be_dropped(problems: Problems, on_error: str) -> str:
+    """Offer to leave bad rows out where all errors are of single rows."""
+    errors = problems.frame("error")
+    systematic = errors["rule"].isin([AMBIGUOUS, CONFLICTING])  # dropping would lose what happened
+    if on_error == "drop" or errors["row"].isna().any() or systematic.any():
+        return ""
+    n = errors["row"].nunique()
+    return (
+        f"\nTo leave {'that row' if n == 1 else f'those {n:,} rows'} out, which is then counted and listed, pass "
+        'on_error="drop".'
+    )
+
+
+def name_of(path: object) -> str:
     if isinstance(path, pd.DataFrame):
         return "the data frame"
     return Path(path).name if isinstance(path, str | os.PathLike) else repr(path)
@@ -271,9 +297,9 @@ def _read(
     unknown: Sequence[str | float],
     sheet: str | int | None,
     encoding: str | None,
+    merge: bool,
     timezone: str | None,
     on_error: str,
-    merge: bool,
 ) -> _Result | None:
     """Take a file to canonical rows; errors are on ``problems`` when it returns."""
     if schema not in schemas.SCHEMAS:
@@ -284,31 +310,110 @@ def _read(
         raise OptionError(f"dayfirst is {dayfirst!r}; expected True, False or None.")
     if isinstance(unknown, str):
         raise OptionError(f'unknown is {unknown!r}; expected a list such as ["-99", "n/k"].')
-    mapping = schemas.check_mapping(columns)
     if on_error not in {"raise", "drop"}:
         raise OptionError(f"on_error is {on_error!r}; expected 'raise' or 'drop'.")
-    raw = schemas.named(opened(path, problems, sheet, encoding), problems, schema)
-    whole, bad = len(raw.rows), problems.copy()
-    while True:
-        trial = problems.copy()
-        found = _converted(raw, trial, schema, mapping, dayfirst, unknown, timezone)
+    mapping = schemas.check_mapping(columns)
+    zone = zone_of(timezone)
+    raw = schemas.named(open_source(path, problems, sheet, encoding), problems, schema)
+
+    def interpret(raw: Raw, problems: Problems) -> _Result | None:
+        return _interpret(
+            raw,
+            problems,
+            schema=schema,
+            columns=mapping,
+            dayfirst=dayfirst,
+            unknown=frozenset(str(text).strip().lower() for text in unknown),
+            zone=zone,
+            merge=merge,
+        )
+
+    if on_error == "raise":
+        return interpret(raw, problems)
+    return _without_bad_rows(raw, problems, interpret)
+
+
+def _without_bad_rows(
+    raw: Raw, problems: Problems, interpret: Callable[[Raw, Problems], _Result | None]
+) -> _Result | None:
+    """Interpret a table without the rows that have errors; what is left is interpreted anew, as if it were the file."""
+    before = problems.frame("error")
+    bad = set(before["row"].dropna().astype(int)) if before["row"].notna().all() else set()
+    if len(bad) and not before["row"].isna().any():
+        problems.demote_errors(DROPPED)
+    n_rows = len(raw.rows)
+    dropped = np.isin(raw.rows, list(bad))
+    lost: list[Problems] = []
+    while True:  # each turn drops at least one more row
+        kept = _rows_of(raw, ~dropped)
+        trial = Problems()
+        result = interpret(kept, trial) if len(kept.rows) else None
         errors = trial.frame("error")
-        broken = np.isin(raw.rows, errors["row"].dropna().to_numpy(dtype=np.int64))
-        hopeless = bool(errors["row"].isna().any()) or broken.all()
-        if on_error == "raise" or not len(errors) or hopeless or not broken.any():
-            break
-        bad.take(trial, "error")
-        raw = raw.without(broken)
-    problems.take(trial.since(problems))
-    if len(raw.rows) < whole:
-        for (column, why), group in bad.frame("error").groupby(["column", "rule"], sort=False):
-            problems.warn(
-                f"the row was left out: {why}", "Correct it in the file, or leave it out.", column=str(column),
-                rows=group["row"], values=group["value"],
-            )  # fmt: skip
-    if found is None:
+        whole_file = bool(errors["row"].isna().any()) or bool(
+            errors["rule"].isin([AMBIGUOUS]).any()
+        )
+        newly = np.isin(raw.rows, errors["row"].dropna().astype(int).to_list()) & ~dropped
+        too_many = 2 * int((dropped | newly).sum()) > n_rows
+        if errors.empty or whole_file or too_many or not newly.any():
+            for part in lost:
+                problems.take(part)
+            problems.take(trial)
+            if too_many and not whole_file:
+                problems.error(
+                    f"{int((dropped | newly).sum()):,} of {n_rows:,} rows have errors, which is no matter of single "
+                    "rows, so that none was dropped",
+                    "Find out what they have in common: a column read as another, a format, a code for unknown.",
+                )
+                return None
+            unread = len(bad - set(raw.rows.tolist()))  # lines that gave no row at all
+            n = int(dropped.sum()) + unread
+            if result is not None and n:
+                result = replace(result, n_dropped=n)
+            return result
+        errors_only = trial.only("error")
+        errors_only.demote_errors(DROPPED)
+        lost.append(errors_only)
+        dropped |= newly
+
+
+def _rows_of(raw: Raw, keep: NDArray[np.bool_]) -> Raw:
+    if keep.all():
+        return raw
+    original = None if raw.original is None else raw.original[keep].reset_index(drop=True)
+    return replace(
+        raw, text=raw.text[keep].reset_index(drop=True), rows=raw.rows[keep], original=original
+    )
+
+
+def _interpret(
+    raw: Raw,
+    problems: Problems,
+    *,
+    schema: str,
+    columns: Mapping[str, str],
+    dayfirst: bool | None,
+    unknown: frozenset[str],
+    zone: dt.tzinfo | None,
+    merge: bool,
+) -> _Result | None:
+    """Take a named table to canonical rows; errors are on ``problems`` when it returns."""
+    converted = schemas.convert(
+        raw,
+        problems,
+        schema=schema,
+        columns=columns,
+        dayfirst=dayfirst,
+        unknown=unknown,
+        zone=zone,
+    )
+    if converted is None:
         return None
-    converted, table, rows = found
+    table, rows = converted.table, converted.rows
+    hold_contract(table, rows, problems, converted.origin)
+    question_tolls(table, rows, problems, converted.origin)
+    table = reconcile(table, rows, problems)
+    keep = drop_duplicates(table, rows, problems)
+    table, rows = table[keep].reset_index(drop=True), rows[keep]
     rule = "every row"
     if merge:
         if converted.schema != "gtd" or "related" not in table:
@@ -319,46 +424,15 @@ def _read(
         if not problems.n("error"):
             table, rows = merge_coordinated(table, rows, problems)
             rule = "coordinated attacks of one day counted as one"
-    return _Result(
-        table, rows, converted.schema, converted.title, raw.name, rule, whole - len(raw.rows)
-    )
+    return _Result(table, rows, converted.schema, converted.title, raw.name, rule)
 
 
-def _converted(
-    raw: Raw,
-    problems: Problems,
-    schema: str,
-    columns: Mapping[str, str],
-    dayfirst: bool | None,
-    unknown: Sequence[str | float],
-    timezone: str | None,
-) -> tuple[schemas.Converted, pd.DataFrame, NDArray[np.int64]] | None:
-    """Interpret the cells: canonical rows without those that stand twice."""
-    converted = schemas.convert(
-        raw,
-        problems,
-        schema=schema,
-        columns=columns,
-        dayfirst=dayfirst,
-        unknown=frozenset(str(text).strip().lower() for text in unknown),
-        timezone=timezone,
-    )
-    if converted is None:
-        return None
-    table, rows = converted.table, converted.rows
-    hold_contract(table, rows, problems, converted.origin)
-    table = reconcile(table, rows, problems)
-    keep = drop_duplicates(table, rows, problems)
-    return converted, table[keep].reset_index(drop=True), rows[keep]
-
-
-def opened(
+def open_source(
     path: str | os.PathLike[str] | pd.DataFrame,
     problems: Problems,
     sheet: str | int | None,
     encoding: str | None,
 ) -> Raw:
-    """Open a file, or take a table that is in memory, as text."""
     if isinstance(path, pd.DataFrame):
         return open_frame(path)
     if not isinstance(path, str | os.PathLike):
@@ -401,11 +475,15 @@ def _on_window(
     keep, notes = cut_to_window(result.table, result.rows, window, problems)
     source = f"{result.title}, {result.name}" if result.title else result.name
     report = problems.frame("warning", "note")
-    if result.dropped:
-        notes = (
-            *notes,
-            f"{counted(result.dropped, 'row')} of {result.name} could not be read and were left out.",
+    parts = report["rule"][report["rule"].str.startswith(INCOMPLETE)].drop_duplicates()
+    if result.n_dropped:
+        n = result.n_dropped
+        notes.insert(
+            0,
+            f"{counted(n, 'rows')} of the file {'has' if n == 1 else 'have'} errors and "
+            f"{'was' if n == 1 else 'were'} dropped.",
         )
+    notes = [*(f"{rule[0].upper()}{rule[1:]}." for rule in parts), *notes]
     return Incidents(
         result.table[keep],
         window,
@@ -415,4 +493,5 @@ def _on_window(
         cutoff=cutoff,
         problems=report,
         notes=notes,
+        n_dropped=result.n_dropped,
     )

@@ -23,12 +23,14 @@ from __future__ import annotations
 import numpy as np
 
 from tempo.data.conversion import Conversion, calendar_interval
+from tempo.data.paging import INCOMPLETE
 
 __all__ = ["REQUIRED", "convert"]
 
 REQUIRED = frozenset({"event_date", "event_type", "fatalities", "time_precision"})
 
 _NO_ATTACKS = ("Protests", "Riots", "Strategic developments")
+_PAGE = 5_000  # rows of one reply where no other limit is asked for
 _PRECISION = {1: "day", 2: "week", 3: "month"}
 _INTER = {
     "0": "",
@@ -51,6 +53,11 @@ def convert(work: Conversion) -> None:
     work : Conversion
         The file; problems are recorded on it.
     """
+    if len(work) == _PAGE:
+        work.problems.warn(
+            f"{INCOMPLETE}, in all likelihood: it has exactly {_PAGE:,} rows, where ACLED's interface cuts a reply off",
+            "Ask for the other pages (page=2 and so on) or for all rows (limit=0), and put them into one file.",
+        )
     work.out["id"] = work.words("event_id_cnty", "data_id")
     _dates(work)
     work.out["kind"] = work.words("event_type")

@@ -9,19 +9,26 @@ Without that word it is taken as an interval of possible days, with a warning, b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempo.data.conversion import Conversion, calendar_interval, normal_name
-from tempo.data.count_files import looks_like_counts
-from tempo.data.dates import parse_dates
+from tempo.data.dates import month_number, parse_dates
 from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS, PRECISIONS
+from tempo.data.tabulated import looks_tabulated
 
-__all__ = ["OBVIOUS", "convert", "example_mapping"]
+__all__ = ["OBVIOUS", "convert", "date_columns", "example_mapping", "with_joined_date"]
 
 _DAY_KNOWN = ("time", "day")
+#: Names of the parts of a date that stands in several columns.
+_PARTS = {
+    "year": ("year", "jahr", "annee", "année", "ano", "año", "anno", "yr", "iyear", "event_year"),
+    "month": ("month", "monat", "mois", "mes", "mês", "mese", "mon", "imonth", "event_month"),
+    "day": ("day", "tag", "jour", "dia", "día", "giorno", "iday", "event_day", "day_of_month"),
+}
 #: Names that mean a canonical column where nothing else in the file could.
 OBVIOUS: dict[str, tuple[str, ...]] = {
     "id": ("event_id", "incident_id", "attack_id"),
@@ -69,26 +76,126 @@ def convert(work: Conversion, columns: Mapping[str, str], *, guess: bool, name: 
     name : str
         The file, for the example in the message.
     """
+    joined = None
+    if guess and "date_start" not in columns and not work.has("date_start"):
+        whole, joined = with_joined_date(work)
+        if joined is not None:
+            work.text = whole.text
+            work.__post_init__()
+            columns = {**columns, "date_start": joined}
     chosen = _choose(work, columns, guess=guess)
     if "date_start" not in chosen:
         _no_date(work, guess=guess, name=name)
         return
-    column = looks_like_counts(work.text, chosen["date_start"]) if guess else ""
-    if column:
-        work.problems.error(
-            "this is a table of numbers by period, not a list of attacks: one row for each period, and "
-            f"{column!r} says how "
-            "many happened in "
-            "it",
-            f"Read it with tempo.read_counts({name!r}), which gives counts for every model. If each row is one attack, "
-            f"say so with {example_mapping(work)}, or leave the column {column!r} out.",
-            column=column,
-        )
     _dates(work, chosen)
+    if joined is not None:
+        work.text = work.text.drop(columns=joined)
+        chosen.pop("date_start")
+    if guess:
+        _refuse_counts(work, chosen, set(columns.values()), name)
     for canonical, column in chosen.items():
         if not canonical.startswith("date_"):
             work.put(canonical, column)
     work.used |= set(chosen.values())
+
+
+def date_columns(work: Conversion, more: tuple[str, ...] = ()) -> list[str]:
+    """Give the columns whose names say that they hold the date.
+
+    Parameters
+    ----------
+    work : Conversion
+        The file.
+    more : tuple of str
+        Further names that say so.
+
+    Returns
+    -------
+    list of str
+        A canonical name alone where it is there.
+    """
+    if work.has("date_start"):
+        return [str(work.name("date_start"))]
+    names = (*OBVIOUS["date_start"], *more)
+    return [column for column in work.text.columns if normal_name(column) in names]
+
+
+def with_joined_date(work: Conversion) -> tuple[Conversion, str | None]:
+    """Join dates that stand in three columns (year, month, day) or two (year, month).
+
+    Parameters
+    ----------
+    work : Conversion
+        The file.
+
+    Returns
+    -------
+    work : Conversion
+        The same, with a column more if dates were joined.
+    column : str or None
+        Its name; None if the file has a date, or no such columns.
+    """
+    parts = {}
+    for part, names in _PARTS.items():
+        found = [column for column in work.text.columns if normal_name(column) in names]
+        if len(found) != 1:
+            continue
+        parts[part] = found[0]
+    if not {"year", "month"} <= set(parts):
+        return work, None
+    day = parts.get("day")
+    others = [
+        column
+        for column in date_columns(work)
+        if column != day and not work.cells(column).str.fullmatch(r"\d{0,2}").all()
+    ]
+    if others or not work.cells(parts["year"]).str.fullmatch(r"(\d{4})?").all():
+        return work, None
+    if day is not None and not work.cells(day).str.fullmatch(r"\d{0,2}").all():
+        return work, None
+    column = ", ".join(parts.values())
+    cells = [
+        _joined(year, month, number)
+        for year, month, number in zip(
+            work.cells(parts["year"]),
+            work.cells(parts["month"]),
+            work.cells(day) if day is not None else [""] * len(work),
+            strict=True,
+        )
+    ]
+    work.problems.note(f"dates were put together from the columns {column}", column=column)
+    text = work.text.assign(**{column: cells}).astype({column: "str"})
+    return replace(work, text=text), column
+
+
+def _joined(year: str, month: str, day: str) -> str:
+    number = month_number(month) if month.isalpha() else None
+    month = str(number) if number is not None else month.lstrip("0")
+    day = day.lstrip("0")
+    if not year or (day and not month):
+        return "" if not (year or month or day) else f"{year or '?'}-{month or '?'}-{day or '?'}"
+    if not month:
+        return year
+    month = month.zfill(2)
+    return f"{year}-{month}-{day.zfill(2)}" if day else f"{year}-{month}"
+
+
+def _refuse_counts(work: Conversion, chosen: Mapping[str, str], said: set[str], name: str) -> None:
+    """Refuse a table of counts: each of its rows would become one attack."""
+    whole = np.isin(work.out["date_precision"].to_numpy(), ("month", "year"))
+    days = work.out["date_start"].to_numpy()
+    dates = {column for key, column in chosen.items() if key.startswith("date_")}
+    found = looks_tabulated(work.text, days, whole, dates | said)
+    if found is None:
+        return
+    column, why = found
+    work.problems.error(
+        f"this is a table of counts, not a list of attacks: {column!r} says how many there were ({why}), and each row "
+        "would become one attack",
+        f"Read it in Python with tempo.read_counts({name!r}), which gives counts to fit a model to. If every row is "
+        "one attack all the same, rename that column or leave it away.",
+        column=column,
+    )
 
 
 def _choose(work: Conversion, columns: Mapping[str, str], *, guess: bool) -> dict[str, str]:

@@ -7,6 +7,7 @@ content has to prove each place. The mapping of each schema stands in its own mo
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tempo.data import schema_acled, schema_gtd, schema_plain, schema_ucdp
 from tempo.data.conversion import Conversion, normal_name
 from tempo.data.dates import parse_date
 from tempo.data.files import Raw
+from tempo.data.layout import header_position, not_records
 from tempo.data.problems import Problems
 from tempo.data.rounding import counted
 from tempo.data.table import COLUMNS
@@ -38,7 +40,7 @@ _PUBLISHED: dict[str, tuple[frozenset[str], Callable[[Conversion], None]]] = {
     "acled": (schema_acled.REQUIRED, schema_acled.convert),
     "gtd": (schema_gtd.REQUIRED, schema_gtd.convert),
 }
-_HXL = re.compile(r"#[a-z][\w+ -]*")
+_HXL = re.compile(r"#[a-z][\w+ -]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,14 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
                 "Nothing to do if that is right.",
             )
         else:
+            top = header_position(text)
+            if top:
+                problems.note(
+                    f"{counted(top, 'rows')} above the header {'was' if top == 1 else 'were'} skipped as a title",
+                    rows=rows[:top],
+                    values=[" ".join(cell for cell in text.iloc[k] if cell) for k in range(top)],
+                )
+                text, rows = text.iloc[top:].reset_index(drop=True), rows[top:]
             header = [str(name) for name in text.iloc[0]]
             dates = [name for name in header if parse_date(name, dayfirst=True).precision == "day"]
             if dates:
@@ -124,6 +134,11 @@ def named(raw: Raw, problems: Problems, schema: str) -> Raw:
             problems.note("the row of HXL tags below the header was skipped", rows=[rows[0]])
             text, rows = text.iloc[1:].reset_index(drop=True), rows[1:]
             original = None if original is None else original.iloc[1:].reset_index(drop=True)
+    if len(text):
+        keep = ~not_records(text, rows, problems)
+        if not keep.all():
+            text, rows = text[keep].reset_index(drop=True), rows[keep]
+            original = None if original is None else original[keep].reset_index(drop=True)
     if not len(text):
         columns = ", ".join(map(repr, list(text.columns)[:20])) or "none"
         raise ReadError(
@@ -204,7 +219,7 @@ def convert(
     columns: Mapping[str, str],
     dayfirst: bool | None,
     unknown: frozenset[str],
-    timezone: str | None = None,
+    zone: dt.tzinfo | None = None,
 ) -> Converted | None:
     """Turn a named table into canonical columns.
 
@@ -222,15 +237,15 @@ def convert(
         How to read ``03/04/2020``.
     unknown : frozenset of str
         Texts that mean unknown.
-    timezone : str, optional
-        In which days are counted.
+    zone : datetime.tzinfo or None
+        The zone that the user declared.
 
     Returns
     -------
     Converted or None
         None if the columns are not there, which has then been recorded.
     """
-    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown, timezone)
+    work = Conversion(raw.text, raw.rows, problems, dayfirst, unknown, zone)
     missing = {canonical: column for canonical, column in columns.items() if not work.has(column)}
     listed = ", ".join(map(repr, list(raw.text.columns)[:60]))
     for canonical, column in missing.items():

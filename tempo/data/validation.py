@@ -10,12 +10,23 @@ from tempo.data.problems import Problems
 from tempo.data.table import NUMBERS, PRECISIONS, latest_onset
 from tempo.data.window import DAY, Window
 
-__all__ = ["cut_to_window", "drop_duplicates", "hold_contract", "merge_coordinated", "reconcile"]
+__all__ = [
+    "cut_to_window",
+    "drop_duplicates",
+    "hold_contract",
+    "merge_coordinated",
+    "question_tolls",
+    "reconcile",
+]
 
 #: Columns that date a version of a row, not the incident.
 VERSIONED = ("changed_at", "reported_at")
 
 _COUNTED = ("killed", "wounded", "munitions")
+CONFLICTING = "the same id stands in several rows that differ"
+#: More than any attack on record has killed, wounded or fired.
+MOST_PLAUSIBLE = 100_000
+_ID_LIKE = 1_000
 _DAMAGED_ID = r"\d(?:\.\d+)?[eE]\+?\d+"
 _SAME = ("date_start", "date_end", "place", "actor", "target", "kind", "killed")
 
@@ -77,6 +88,62 @@ def hold_contract(
                 column=origin.get(str(column), str(column)),
                 values=[f"{value:g}" for value in group["failure_case"]],
             )
+
+
+def question_tolls(
+    table: pd.DataFrame, rows: NDArray[np.int64], problems: Problems, origin: dict[str, str]
+) -> None:
+    """Question numbers that are larger than any attack's, and columns that look like running numbers.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Canonical columns first.
+    rows : ndarray of int
+        Row of each record as the user sees it.
+    problems : Problems
+        Takes what is doubtful.
+    origin : dict of str to str
+        Column of the file behind a canonical one, for the report.
+
+    Examples
+    --------
+    >>> problems = Problems()
+    >>> question_tolls(pd.DataFrame({"killed": [3.0, 1e11]}), np.array([2, 3]), problems, {})
+    >>> problems.frame()[["row", "value"]].to_numpy().tolist()
+    [[3, '100000000000']]
+    """
+    for name in (*NUMBERS, "killed_attackers"):
+        if name not in table or name in {"latitude", "longitude"}:
+            continue
+        values = table[name].to_numpy(dtype=float)
+        column = origin.get(name, name)
+        known = values[~np.isnan(values)]
+        running = (
+            len(known) >= 5
+            and bool((known >= _ID_LIKE).all())
+            and bool((known == np.floor(known)).all())
+            and bool((np.diff(known) > 0).all() or (np.diff(known) < 0).all())
+        )
+        if running:
+            problems.warn(
+                f"the column looks like an id: {len(known):,} numbers from {known.min():.0f} to {known.max():.0f}, "
+                "each of them once, in order",
+                "If it is one, say which column holds the figure with columns={canonical name: column of the file}.",
+                column=column,
+            )
+        with np.errstate(invalid="ignore"):
+            huge = values > MOST_PLAUSIBLE
+        if running and huge.all():
+            continue  # said once for the column
+        problems.warn(
+            f"the number is larger than any attack on record ({MOST_PLAUSIBLE:,}); it was kept as it is",
+            "If it is an id or another column's figure, correct the cell or leave it blank; every figure on deaths "
+            "hangs on it.",
+            rows=rows[huge],
+            column=column,
+            values=[f"{value:.0f}" for value in values[huge]],
+        )
 
 
 def reconcile(table: pd.DataFrame, rows: NDArray[np.int64], problems: Problems) -> pd.DataFrame:
@@ -143,6 +210,7 @@ def drop_duplicates(
 
     The same id with the same content is dropped with a warning. The same id with other content is an error, unless
     ``changed_at`` or ``reported_at`` says which version is newest (ACLED changes its rows): then that one is kept.
+    Equal stamps say nothing, whatever the order of the rows.
     Different rows that agree in date, place, actor, target, kind and deaths are kept, with a warning.
 
     Parameters
@@ -186,7 +254,15 @@ def _one_row_per_id(
         return keep
     some = table[repeated]
     content = [name for name in table.columns if name not in VERSIONED]
-    same = some.astype(dict.fromkeys(content, "str")).duplicated(content)
+    some = some.astype(dict.fromkeys(content, "str"))
+    stamps = [name for name in VERSIONED if name in table]
+    if stamps:
+        # Of an event that was changed and changed back, the last copy is the newest version, wherever it stands.
+        changed = some.drop_duplicates(content)["id"]
+        changed = some["id"].isin(changed[changed.duplicated()])
+        newest_first = some[changed].sort_values(stamps, ascending=False, kind="stable")
+        some = pd.concat([newest_first, some[~changed]])
+    same = some.duplicated(content).reindex(table.index[repeated])
     copies = np.zeros(len(table), dtype=bool)
     copies[np.flatnonzero(repeated)[same.to_numpy()]] = True
     problems.warn(
@@ -200,35 +276,47 @@ def _one_row_per_id(
     versions = keep & ids.where(usable & keep).duplicated(keep=False).to_numpy() & usable
     if not versions.any():
         return keep
-    stamp = next(
-        (name for name in VERSIONED if name in table and table.loc[versions, name].notna().all()),
-        None,
-    )
-    latest = 0
-    if stamp is not None:
-        among = table[versions]
-        top = among.groupby("id")[stamp].transform("max")
-        latest = int((among[among[stamp] == top].groupby("id").size() > 1).sum())
-    if stamp is not None and not latest:
-        newest = table[versions].sort_values(stamp, kind="stable").groupby("id").tail(1)
-        old = versions.copy()
-        old[newest.index.to_numpy()] = False
-        problems.warn(
-            "an older version of an event that stands in the file twice was dropped; the row changed last was kept",
-            "Nothing to do, unless an earlier state of the data is wanted.",
-            rows=rows[old],
-            column="id",
-            values=ids[old],
-        )
-        return keep & ~old
+    for stamp in (name for name in VERSIONED if name in table):
+        versions = _newest_by(stamp, table, rows, versions, keep, problems)
+    if not versions.any():
+        return keep
     problems.error(
-        "the same id stands in several rows that differ",
-        "Keep one row for each id, or give each its own.",
+        CONFLICTING,
+        "Keep one row for each id (nothing in the file says which is newest), or give each its own.",
         rows=rows[versions],
         column="id",
         values=ids[versions],
     )
     return keep
+
+
+def _newest_by(
+    stamp: str,
+    table: pd.DataFrame,
+    rows: NDArray[np.int64],
+    versions: NDArray[np.bool_],
+    keep: NDArray[np.bool_],
+    problems: Problems,
+) -> NDArray[np.bool_]:
+    """Drop older versions where all of an id are stamped and one stamp is the latest; give the rows still open."""
+    some = table.loc[versions, ["id", stamp]]
+    latest = some.groupby("id")[stamp].transform("max")
+    dated = some[stamp].notna().groupby(some["id"]).transform("all")
+    at_latest = (some[stamp] == latest).groupby(some["id"]).transform("sum")
+    decided = (dated & (at_latest == 1)).to_numpy(dtype=bool)
+    where = np.flatnonzero(versions)
+    old = where[decided & (some[stamp] < latest).to_numpy(dtype=bool)]
+    problems.warn(
+        "an older version of an event that stands in the file twice was dropped; the row changed last was kept",
+        "Nothing to do, unless an earlier state of the data is wanted.",
+        rows=rows[old],
+        column="id",
+        values=table["id"].iloc[old],
+    )
+    keep[old] = False
+    still = versions.copy()
+    still[where[decided]] = False
+    return still
 
 
 def _likely_duplicates(table: pd.DataFrame, rows: NDArray[np.int64], problems: Problems) -> None:

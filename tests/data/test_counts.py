@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tempo
 from tempo.data.counts import Counts, as_counts, bins
 from tempo.data.incidents import Incidents
 from tempo.data.window import DAY, Window
@@ -331,3 +332,16 @@ def test_watching_ends_with_the_window_not_with_the_last_bin():
     assert weekly.watched_until == pd.Timestamp("2020-01-24")
     assert weekly.iloc[:2].watched_until == weekly.iloc[:2].end
     assert as_counts(pd.Series([1, 2, 3], index=weekly.index[:3])).watched_until.day == 22
+
+
+@pytest.mark.parametrize("rule", ["W", "W-MON"])
+def test_weeks_labelled_by_their_last_day_are_refused_with_the_remedy(rule):
+    days = pd.date_range("2020-01-06", "2020-03-15")
+    daily = pd.Series(np.where(days < pd.Timestamp("2020-02-10"), 0, 5), index=days)
+    for weekly in (daily.resample(rule).sum(), daily.resample(rule, label="left").sum()):
+        with pytest.raises(DataError, match=r"resample\('7D'\)"):
+            tempo.ConstantRate().fit(weekly)
+    right = daily.resample("W-MON", label="left", closed="left").sum().asfreq("7D")
+    for weekly in (right, daily.resample("7D").sum()):
+        fit = tempo.Changepoints(hazard=1 / 20, rate_prior=(1, 0.1)).fit(weekly)
+        assert fit.segments["start"].tolist()[1:] == [pd.Timestamp("2020-02-10")]

@@ -643,8 +643,9 @@ def test_sheets_and_formulas(tmp_path):
         frame.assign(date="2020-05-05").to_excel(book, sheet_name="more", index=False)
     with pytest.warns(ReadWarning, match="no stored value"):
         incidents = read_incidents(path, window=WINDOW)
-    assert incidents.table["killed"].isna().tolist() == [True, True]  # on two sheets of one header
-    assert any("'events', 'more' were read" in rule for rule in incidents.problems["rule"])
+    assert incidents.table["killed"].isna().tolist() == [True, True]
+    assert incidents.table["sheet"].tolist() == ["events", "more"]
+    assert any("same header" in rule for rule in incidents.problems["rule"])
     with pytest.warns(ReadWarning):
         assert first_day(read_incidents(path, window=WINDOW, sheet="more")) == "2020-05-05"
     with pytest.raises(OptionError, match="sheet"):
@@ -787,103 +788,6 @@ def test_a_folder_is_called_a_folder_once(tmp_path):
     with pytest.raises(ReadError) as caught:
         read_incidents(tmp_path, window=("2020-01-01", "2021-01-01"))
     assert str(caught.value) == f"{tmp_path} is a folder. Give the path of a file inside it."
-
-
-# -- files that say more than they seem to -----------------------------------------------------------------------
-
-
-def _page(tmp_path, **reply):
-    rows = [
-        {"id": k, "type_of_violence": 1, "date_prec": 1, "date_start": f"2020-01-{k:02d}",
-         "date_end": f"2020-01-{k:02d}", "best": 1, "low": 1, "high": 1, "side_a": "A", "side_b": "B"}
-        for k in range(1, 4)
-    ]  # fmt: skip
-    path = tmp_path / "page.json"
-    path.write_text(json.dumps({**reply, "Result": rows}))
-    return path
-
-
-def test_one_page_of_a_longer_reply_is_refused(tmp_path):
-    for reply in ({"TotalCount": 13, "NextPageUrl": "x"}, {"TotalCount": 13}, {"NextPageUrl": "x"}):
-        with pytest.raises(ReadError, match="one page of a reply"):
-            read_incidents(_page(tmp_path, **reply), window=WINDOW)
-    whole = _page(tmp_path, TotalCount=3, NextPageUrl="")
-    assert len(read_incidents(whole, window=WINDOW)) == 3
-
-
-def test_times_of_several_zones_are_brought_to_one_or_refused():
-    twins = pd.DataFrame({"date": ["2020-03-11T23:30:00Z", "2020-03-12T02:30:00+03:00"]})
-    for frame in (
-        twins,
-        twins[::-1],
-        twins.assign(date=["2020-03-11T23:30:00Z", "2020-03-12 02:30"]),
-    ):
-        with pytest.raises(ReadError, match="different offsets from UTC"):
-            read_incidents(frame, window=WINDOW)
-        read = read_incidents(frame, window=WINDOW, timezone="Asia/Baghdad")
-        assert set(read.table["date_start"]) == {pd.Timestamp("2020-03-12 02:30")}
-    same = read_incidents(twins.iloc[1:], window=WINDOW)
-    assert same.table["date_start"].tolist() == [pd.Timestamp("2020-03-12 02:30")]
-    assert same.problems["rule"].str.contains("offset .03:00").any()
-    zoned = pd.DataFrame(
-        {"date": pd.to_datetime(["2020-03-29 22:30", "2020-03-28 22:30"]).tz_localize("UTC")}
-    )
-    berlin = read_incidents(
-        zoned, window=WINDOW, timezone="Europe/Berlin"
-    )  # the clocks change between them
-    assert berlin.table["date_start"].dt.strftime("%d %H:%M").tolist() == ["28 23:30", "30 00:30"]
-    with pytest.raises(OptionError, match="Asia/Baghdad"):
-        read_incidents(twins, window=WINDOW, timezone="Iraq/Bagdad")
-
-
-@pytest.mark.parametrize(
-    ("killed", "expected"),
-    [
-        (["1.000", "12.000"], [1000, 12000]),
-        (["2.500", "3"], [2500, 3]),
-        (["1.234.567", ""], [1234567, None]),
-        (["1.000", "2.5"], [1, 2.5]),
-        (["0.000", "3.000"], [0, 3]),
-    ],
-)
-def test_a_dot_before_three_digits_of_a_count_marks_thousands(killed, expected):
-    frame = pd.DataFrame({"date": ["2020-01-11", "2020-01-25"], "killed": killed})
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = read_incidents(frame, window=WINDOW).table["killed"]
-    assert [None if pd.isna(x) else x for x in found] == expected
-    if max(x or 0 for x in expected) >= 1000:
-        assert "mark of thousands" in str(caught[0].message)
-
-
-def test_versions_of_one_stamp_do_not_say_which_is_newer():
-    frame = pd.DataFrame(
-        {"event_id_cnty": ["X1", "X1"], "event_date": ["2020-01-05", "2020-02-01"], "event_type": "Battles",
-         "fatalities": [1, 40], "time_precision": 1, "timestamp": 1_600_000_000}
-    )  # fmt: skip
-    for one in (frame, frame[::-1]):
-        with pytest.raises(ReadError, match="the same id stands in several rows that differ"):
-            read_incidents(one, window=WINDOW)
-    newer = frame.assign(timestamp=[1_600_000_000, 1_600_000_001])
-    with pytest.warns(ReadWarning, match="changed last"):
-        assert read_incidents(newer, window=WINDOW).table["killed"].tolist() == [40]
-
-
-def test_rows_that_cannot_be_read_are_left_out_on_request_listed_and_counted(written):
-    path = written("date,killed\n2020-01-01,1\n,2\n2020-02-31,3\n2020-01-09,x\n2020-01-10,4\n")
-    with pytest.raises(ReadError):
-        read_incidents(path, window=WINDOW)
-    with pytest.warns(ReadWarning, match="the row was left out: the date is missing"):
-        found = read_incidents(path, window=WINDOW, on_error="drop")
-    assert found.table["killed"].tolist() == [1, 4]
-    assert any("3 rows of" in note and "left out" in note for note in found.notes)
-    left_out = found.problems[found.problems["rule"].str.startswith("the row was left out")]
-    assert left_out["row"].tolist() == [3, 4, 5]
-    assert found.before("2020-01-05").notes == found.notes
-    with pytest.raises(ReadError, match="this is not a date"):  # nothing is left
-        read_incidents(written("date\nsoon\nlater\n"), window=WINDOW, on_error="drop")
-    with pytest.raises(OptionError, match="on_error"):
-        read_incidents(path, window=WINDOW, on_error="skip")
 
 
 # -- files that were made to harm --------------------------------------------------------------------------------
