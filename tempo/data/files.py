@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def open_frame(frame: pd.DataFrame, name: str = "the data frame") -> Raw:
     for k in range(len(columns)):
         values = original.iloc[:, k]
         if values.dtype == object and values.map(_nested).any():
-            original.isetitem(k, values.map(_flat))
+            original.isetitem(k, list(values.map(_flat)))
     text = pd.DataFrame(
         {k: as_text(original.iloc[:, k]) for k in range(len(columns))}, index=original.index
     )
@@ -454,7 +455,7 @@ class _TwiceError(ValueError):
     """A key stands twice in one object."""
 
 
-def _loads(text: str) -> object:
+def _loads(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_once)
 
 

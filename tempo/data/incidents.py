@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import warnings
 from collections.abc import Callable, Sequence
@@ -267,13 +268,12 @@ class Incidents:
             rule = rule(self.table)
         if isinstance(rule, pd.Series):
             rule = rule.reindex(self._table.index)
-        mask = (
-            pd.array(np.asarray(rule, dtype=object), dtype="boolean")
-            if np.ndim(rule) == 1
-            else None
-        )  # type: ignore[arg-type]
+        values, mask = np.asarray(rule, dtype=object), None
+        if values.ndim == 1:
+            with contextlib.suppress(TypeError, ValueError):  # numbers or text
+                mask = pd.array(values, dtype="boolean")
         if mask is None or len(mask) != len(self):
-            found = "no list of values" if mask is None else f"{len(mask):,} values"
+            found = "no list of truths" if mask is None else f"{len(mask):,} values"
             raise RuleError(
                 f"{said} gives {found}; expected True or False for each of {len(self):,} rows, or a rule such as "
                 '"killed > 0 or munitions >= 10".'

@@ -88,7 +88,7 @@ def plot_story(
     long = min(int((told.days[-1] - first) / DAY) + 1, MOST_DAYS)
     first = told.days[-1] - (long - 1) * DAY
     shown = scenario.preview(f"{long}D", start=first, rng=rng)
-    spans = thirds(ahead)
+    spans = list(thirds(ahead))
     table = told.table([f"{span}D" for span in spans])
     rows = _rows(table, spans)
     with style.context():
