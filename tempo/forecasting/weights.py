@@ -639,6 +639,7 @@ class Weights:
             notes=notes,
             deadliest=tolls[1],
             toll="deaths" if lethality is None else lethality.toll,
+            log_none=paths.log_none,
         )
 
     def _future(self, horizon: str, what: str = "horizon") -> pd.DatetimeIndex:
