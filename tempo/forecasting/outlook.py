@@ -132,7 +132,8 @@ class Outlook:
     toll : str
         What ``deaths`` holds, where it is something else: "wounded".
     log_none : ndarray of float, shape (parameter draws, n_bins), or None
-        Log-probability that no attack comes up to the end of each bin, one row for each draw of the parameters; None
+        Log-probability that no attack comes up to the end of each bin, one row for each draw of the parameters, or a
+        single row that is averaged over them already; None
         where the model cannot say. Probabilities of at least one attack are averaged from it, and not counted in the
         futures, so that they hardly depend on the seed.
 
