@@ -22,6 +22,10 @@ Rules, the same everywhere in tempo:
   "Realistic possibility" ends below 50 %, so its
   last whole percent is 49; 52 %, three points from either neighbour, goes to the lower band,
   whose true edge is 50. No other whole percent lies midway.
+* A printed number **within one point of the edge between two ICD 203 bands** names the other
+  band too: "likely (55 %, on the edge of a roughly even chance)" and "roughly even chance (54 %,
+  on the edge of likely)", for a little more data could have given the other word. PHIA's words
+  change only inside the gaps, whose numbers are marked already.
 * A likelihood and a level of confidence never stand in one sentence: see
   `tempo.briefing.confidence`.
 
@@ -100,6 +104,9 @@ class Term:
         First and last whole percent of the band, both included.
     in_gap : bool
         Whether the number lies between two bands (PHIA only) and took the word of the nearest.
+    beside : str
+        Word of the band whose edge is within one point of the printed number (ICD 203 only), or
+        nothing.
     """
 
     word: str
@@ -108,6 +115,7 @@ class Term:
     first_percent: int
     last_percent: int
     in_gap: bool
+    beside: str = ""
 
     @property
     def percent(self) -> str:
@@ -116,21 +124,27 @@ class Term:
 
     @property
     def text(self) -> str:
-        """The word with its number, and a note where the number lies between two bands."""
-        note = ", between two bands" if self.in_gap else ""
-        return f"{self.word} ({self.percent}{note})"
+        """The word with its number, and a note where the number lies between two bands or on an edge."""
+        return f"{self.word} ({self.percent}{self._note})"
 
     @property
     def opening(self) -> str:
         """Opening of a sentence: "It is likely (62 %)" or "There is a remote chance (3 %)"."""
-        note = ", between two bands" if self.in_gap else ""
         start = _NOUNS.get(self.word, f"It is {self.word}")
-        return f"{start} ({self.percent}{note})"
+        return f"{start} ({self.percent}{self._note})"
 
     @property
     def clause(self) -> str:
         """The opening inside a sentence: "it is likely (62 %)"."""
         return self.opening[:1].lower() + self.opening[1:]
+
+    @property
+    def _note(self) -> str:
+        if self.in_gap:
+            return ", between two bands"
+        if not self.beside:
+            return ""
+        return f", on the edge of {_NOUNS.get(self.beside, self.beside).removeprefix('There is ')}"
 
     def __str__(self) -> str:
         return self.text
@@ -164,6 +178,8 @@ def term(probability: float, scale: str = "icd203") -> Term:
     ('unlikely', 'unlikely', 'very unlikely')
     >>> term(0.22, "phia").text
     'highly unlikely (22 %, between two bands)'
+    >>> term(0.546).text
+    'likely (55 %, on the edge of a roughly even chance)'
     >>> term(0.999).opening
     'It is almost certain (over 99 %)'
     """
@@ -175,7 +191,17 @@ def term(probability: float, scale: str = "icd203") -> Term:
         )
     shown = whole_percent(probability)
     word, first, last = min(bands, key=lambda band: max(band[1] - shown, shown - band[2], 0))
-    return Term(word, scale, probability, first, last, in_gap=not first <= shown <= last)
+    # Gaps part all of PHIA's bands, so that only ICD 203's begin where the one below has ended.
+    beside = next(
+        (
+            other
+            for other, low, high in bands
+            if (low == last + 1 and shown == last)
+            or (high == first - 1 and shown in (first, first + 1))
+        ),
+        "",
+    )
+    return Term(word, scale, probability, first, last, not first <= shown <= last, beside)
 
 
 def whole_percent(probability: float) -> int:
@@ -245,7 +271,8 @@ def explain_scale(scale: str = "icd203") -> str:
         )
         return (
             f"Words of likelihood follow ICD 203: {shown}. A number on an edge takes the band "
-            "above. The word is chosen for the number as printed."
+            "above; within one point of an edge the other band is named too. The word is chosen for "
+            "the number as printed."
         )
     inner = [f"{word} {first}–{last} %" for word, first, last in bands[1:-1]]
     inner[2] = "realistic possibility 40 to under 50 %"

@@ -131,6 +131,11 @@ class Outlook:
         Deaths in the deadliest attack of each bin.
     toll : str
         What ``deaths`` holds, where it is something else: "wounded".
+    log_none : ndarray of float, shape (parameter draws, n_bins), or None
+        Log-probability that no attack comes up to the end of each bin, one row for each draw of the parameters, or a
+        single row that is averaged over them already; None
+        where the model cannot say. Probabilities of at least one attack are averaged from it, and not counted in the
+        futures, so that they hardly depend on the seed.
 
     Examples
     --------
@@ -153,6 +158,7 @@ class Outlook:
     notes: tuple[str, ...] = ()
     deadliest: xr.DataArray | None = None
     toll: str = "deaths"
+    log_none: NDArray[np.float64] | None = None
 
     @property
     def start(self) -> pd.Timestamp:
@@ -207,7 +213,8 @@ class Outlook:
         Returns
         -------
         float
-            Share of the simulated futures.
+            Of at least one: averaged over the draws of the parameters, where the model says how probable none is given
+            them (``log_none``). Otherwise the share of the simulated futures.
 
         Raises
         ------
@@ -215,6 +222,9 @@ class Outlook:
             If ``within`` passes the horizon, or cuts a bin in two.
         """
         check_whole(at_least, "at_least")
+        bins = self._bins_within(within)
+        if at_least == 1 and bins and self.log_none is not None:
+            return float(np.mean(-np.expm1(self.log_none[:, bins - 1])))
         return float(np.mean(self.totals(within) >= at_least))
 
     def probability_deaths(
@@ -351,7 +361,7 @@ class Outlook:
             low_days=float(low),
             high_days=float(high),
             prob=prob,
-            probability_beyond=float(1 - some.mean()),
+            probability_beyond=float(1 - some.mean()) if deaths else 1 - self.probability(),
             horizon_days=self.horizon_days,
         )
 
@@ -378,7 +388,7 @@ class Outlook:
             totals = self.totals(f"{days}D")
             low, median, high = np.quantile(totals, central_levels(prob), method="inverted_cdf")
             rows[f"{days}D"] = {
-                "probability_any": float(np.mean(totals > 0)),
+                "probability_any": self.probability(1, f"{days}D"),
                 "median": int(median),
                 "low": int(low),
                 "high": int(high),
@@ -579,6 +589,7 @@ def forecast(
         )
     source = resolve(rng)
     paths = fit.simulate(len(starts), draws, source.generator)
+    log_none = getattr(fit, "log_none", None)
     outlook = Outlook(
         counts=paths_array(paths, starts),
         name=fit.name,
@@ -588,6 +599,7 @@ def forecast(
         bin_days=bin_days,
         seed=source.record,
         notes=notes,
+        log_none=None if log_none is None else log_none(len(starts)),
     )
     return outlook if lethality is None else outlook.with_deaths(lethality, source.generator)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tempo.forecasting.evidence import Account, Told
 from tempo.forecasting.outlook import TollFit
-from tempo.forecasting.story_kernels import futures
+from tempo.forecasting.story_kernels import futures, silence
 from tempo.models.hawkes_kernels_random import seeds
 from tempo.randomness import spawn
 
@@ -53,6 +53,8 @@ class Paths:
         Deaths, and deaths in the deadliest attack of the day.
     capped : bool
         Whether attacks multiplied without end somewhere.
+    log_none : ndarray of float, shape (draws, days), or None
+        Log-probability of each draw that no attack comes up to the end of each day.
     """
 
     counts: Counts
@@ -60,6 +62,7 @@ class Paths:
     deaths: Counts | None
     deadliest: Counts | None
     capped: bool
+    log_none: Floats | None = None
 
 
 def attacks(
@@ -93,11 +96,7 @@ def attacks(
     ndarray of int, shape (draws, days)
         Attacks.
     """
-    rate = told.rate
-    if account.reported is not None and not reported_only:
-        share = account.reported[rows]
-        rate = rate / share[:, None]
-        state = None if state is None else state / share
+    rate, state = _happening(account, rows, state, told, reported_only=reported_only)
     if told.plain:
         return np.asarray(rng.poisson(rate))
     out = np.empty(rate.shape, dtype=np.int64)
@@ -112,6 +111,35 @@ def attacks(
         out,
     )
     return out
+
+
+def _log_none(
+    account: Account, rows: Counts, state: Floats | None, told: Told, *, reported_only: bool
+) -> Floats:
+    """Give the log-probability of each draw that no attack comes up to the end of each day."""
+    rate, state = _happening(account, rows, state, told, reported_only=reported_only)
+    if told.plain:
+        return np.asarray(-np.cumsum(rate, axis=1))
+    out = np.empty(rate.shape)
+    silence(
+        rate,
+        told.branching,
+        told.decay,
+        told.dispersion,
+        np.zeros(len(rate)) if state is None else state,
+        out,
+    )
+    return out
+
+
+def _happening(
+    account: Account, rows: Counts, state: Floats | None, told: Told, *, reported_only: bool
+) -> tuple[Floats, Floats | None]:
+    """Give the rate and the excitation of reported attacks, or of all that happen."""
+    if account.reported is None or reported_only:
+        return told.rate, state
+    share = account.reported[rows]
+    return told.rate / share[:, None], None if state is None else state / share
 
 
 def scenario_paths(
@@ -167,7 +195,14 @@ def scenario_paths(
         deaths, deadliest = _tolls(lethal, law.draw(int(lethal.sum()), deaths_rng))
     elif lethality is not None:
         deaths, deadliest = lethality.simulate_deaths(counts, deaths_rng)
-    return Paths(counts, by_kind, deaths, deadliest, bool((counts >= _CAP).any()))
+    return Paths(
+        counts,
+        by_kind,
+        deaths,
+        deadliest,
+        bool((counts >= _CAP).any()),
+        _log_none(account, rows, state, told, reported_only=reported_only),
+    )
 
 
 def _tolls(lethal: Counts, killed: Counts) -> tuple[Counts, Counts]:
@@ -230,4 +265,7 @@ def joined_paths(
         joined([part.deaths for part in filled]),
         joined([part.deadliest for part in filled]),
         any(part.capped for part in parts),
+        np.concatenate([part.log_none for part in filled])
+        if all(part.log_none is not None for part in filled)
+        else None,
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
 from tempo.data.counts import Counts
@@ -31,6 +32,8 @@ from tempo.models.intervals import central_levels
 from tempo.randomness import RNGLike, resolve
 
 __all__ = ["Weights"]
+
+type Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -462,6 +465,7 @@ class Weights:
                 self._paths({index: draws}, horizon, rng, lethality),
                 rng,
                 lethality,
+                worth={index: 1.0},
             )
             for index, account in enumerate(self._accounts)
         }
@@ -493,7 +497,8 @@ class Weights:
             Named after the mixture; with deaths where all scenarios, or ``lethality``, say how many die.
         """
         paths = self._paths(self._shared_out(draws), horizon, rng, lethality)
-        return self._outlook("scenario mixture", paths, rng, lethality)
+        worth = dict(enumerate(self.probabilities.to_list()))
+        return self._outlook("scenario mixture", paths, rng, lethality, worth=worth)
 
     def outlooks_by_kind(
         self, horizon: str = "90D", draws: int = 10_000, rng: RNGLike = None
@@ -617,7 +622,13 @@ class Weights:
         )
 
     def _outlook(
-        self, name: str, paths: Paths, rng: RNGLike, lethality: TollFit | None, kind: str = ""
+        self,
+        name: str,
+        paths: Paths,
+        rng: RNGLike,
+        lethality: TollFit | None,
+        kind: str = "",
+        worth: Mapping[int, float] | None = None,
     ) -> Outlook:
         starts = pd.date_range(self._end, periods=paths.counts.shape[1], freq="1D", unit="us")
         notes = self.notes
@@ -639,7 +650,21 @@ class Weights:
             notes=notes,
             deadliest=tolls[1],
             toll="deaths" if lethality is None else lethality.toll,
+            log_none=paths.log_none if worth is None else self._log_none(worth, paths),
         )
+
+    def _log_none(self, worth: Mapping[int, float], paths: Paths) -> Floats | None:
+        """Give the log-probability of no attack under scenarios that are worth so much: all draws, by their weights.
+
+        Only where some attacks go unreported is it that of the futures' own draws.
+        """
+        held = {self._accounts[index]: share for index, share in worth.items() if share > 0}
+        if any(account.reported is not None for account in held):
+            return paths.log_none
+        days = pd.date_range(self._end, periods=paths.counts.shape[1], freq="1D", unit="us")
+        logs = np.array([silent(account, days, self._stream(7))[1:] for account in held])
+        weights = np.array(list(held.values()))
+        return np.asarray(special.logsumexp(logs, b=weights[:, None], axis=0))[None, :]
 
     def _future(self, horizon: str, what: str = "horizon") -> pd.DatetimeIndex:
         return pd.date_range(self._end, periods=days_of(horizon, what), freq="1D", unit="us")

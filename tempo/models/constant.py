@@ -228,6 +228,22 @@ class ConstantRateFit:
         chosen = self.draws[deal(len(self.draws), draws, rng)]
         return obs.draw(np.repeat(chosen[:, :1], n_bins, axis=1), chosen[:, 1:], rng)
 
+    def log_none(self, n_bins: int) -> NDArray[np.float64]:
+        """Give the log-probability of no event up to the end of each bin after the last one, for each draw.
+
+        Parameters
+        ----------
+        n_bins : int
+            How many bins.
+
+        Returns
+        -------
+        ndarray of float, shape (draws, n_bins)
+            Bins are independent given the rate.
+        """
+        one = obs.log_pmf(0, self.draws[:, :1], self.draws[:, 1:])
+        return np.asarray(one * np.arange(1, n_bins + 1))
+
     def check(self, rng: RNGLike = 0) -> pd.DataFrame:
         """Check the fit: residuals and dispersion.
 

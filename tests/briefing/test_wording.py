@@ -143,3 +143,24 @@ def test_a_noun_handed_in_again_stays_as_it_is(label, one, many):
     assert (noun.one, noun.many) == (one, many)
     assert Noun.of(noun.many) == noun
     assert Noun.of(noun.one) == noun
+
+
+@pytest.mark.parametrize("scale", wording.SCALES)
+def test_a_word_never_changes_between_neighbouring_numbers_without_a_note(scale):
+    for here, there in itertools.pairwise(term(k / 1000, scale) for k in range(1001)):
+        if here.word != there.word:
+            for found, other in ((here, there), (there, here)):
+                for said in (found.text, found.opening, found.clause):
+                    assert "between two bands" in said or "on the edge of" in said
+                assert found.in_gap or found.beside == other.word
+
+
+def test_only_numbers_within_a_point_of_an_edge_name_the_other_band():
+    edges = [low for _, low, _ in ICD203[1:]]
+    for shown in range(1, 100):
+        near = any(abs(shown - edge) <= 1 for edge in edges)
+        assert ("on the edge of" in term(shown / 100).text) == near
+        assert "on the edge of" not in term(shown / 100, "phia").text
+    assert term(0.549).opening == "It is likely (55 %, on the edge of a roughly even chance)"
+    assert term(0.54).clause == "there is a roughly even chance (54 %, on the edge of likely)"
+    assert term(0.2).text == "unlikely (20 %, on the edge of very unlikely)"

@@ -198,3 +198,34 @@ def test_ten_thousand_futures_of_ninety_days_are_quick():
     outlook.summary()
     assert outlook.draws == 10_000
     assert time.perf_counter() - begun < 2  # half a second on a quiet machine
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_chance_of_any_under_a_constant_rate_is_its_closed_form(seed):
+    counts = past("1D", periods=40)
+    fit = tempo.ConstantRate(rate_prior=(2.0, 30.0)).fit(counts, rng=seed)
+    outlook = tempo.forecast(fit, "10D", 4_000, rng=seed)
+    shape, rate = 2.0 + 40, 30.0 + 40
+    for days in (1, 3, 10):
+        exact = 1 - (rate / (rate + days)) ** shape
+        assert outlook.probability(1, f"{days}D") == pytest.approx(exact, abs=0.004)
+    assert outlook.time_to_next().probability_beyond == pytest.approx(1 - outlook.probability(1))
+    assert outlook.summary().loc["10D", "probability_any"] == outlook.probability(1, "10D")
+
+
+def test_the_chance_of_any_agrees_with_the_share_of_futures_under_overdispersion():
+    values = np.random.default_rng(1).negative_binomial(0.3, 0.6, 300)
+    days = pd.date_range("2020-01-01", periods=300, freq="D")
+    fit = tempo.ConstantRate(observation="negbin").fit(pd.Series(values, index=days), rng=1)
+    outlook = tempo.forecast(fit, "20D", 20_000, rng=2)
+    for days in (1, 5, 20):
+        share = float((outlook.totals(f"{days}D") > 0).mean())
+        found = outlook.probability(1, f"{days}D")
+        assert found != share
+        assert abs(found - share) < 4 * np.sqrt(found * (1 - found) / 20_000) + 0.002
+
+
+def test_without_a_chance_of_silence_any_is_the_share_of_futures():
+    outlook = tempo.forecast(PoissonStub(past("1D"), RATE), "30D", 500, rng=1)
+    assert outlook.log_none is None
+    assert outlook.probability(1) == float((outlook.totals() > 0).mean())
