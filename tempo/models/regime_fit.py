@@ -25,7 +25,7 @@ from tempo.models.provenance import Provenance
 from tempo.models.regime_data import prepare
 from tempo.models.regime_density import pointwise
 from tempo.models.regime_engine import Reading, simulate, step_matrix
-from tempo.models.regime_fitting import Part, scatter
+from tempo.models.regime_fitting import Part, scatter, unidentified
 from tempo.models.regime_posterior import laplace
 from tempo.models.sampled_fit import (
     CAP,
@@ -119,6 +119,11 @@ class RegimesFit:
         """Events per bin in each regime, ascending: the maximum of the likelihood, or posterior means."""
         index = pd.RangeIndex(self.n_regimes, name="regime")
         return pd.Series(self._natural[: self.n_regimes], index=index, name="rate")
+
+    @property
+    def unidentified(self) -> list[int]:
+        """Regimes that the data do not tell at the maximum of the likelihood: hardly a bin, or any rate would do."""
+        return sorted({i for part in self.parts for i in unidentified(part)})
 
     @property
     def rates_per_day(self) -> pd.Series:
@@ -415,7 +420,8 @@ class RegimesFit:
         shape = (self.n_regimes, self.stages)
         out = simulate(naturals[rows], states[rows], excited[rows], shape, n_bins, CAP, rng)
         exploded = int((out.max(axis=1, initial=0) >= 0.9 * CAP).sum())
-        warn_of_explosions(exploded, draws, "branching ratio")
+        if self.model.contagion:
+            warn_of_explosions(exploded, draws, "branching ratio")
         return out
 
     # -- reading it ----------------------------------------------------------------------------------------------
