@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ from scipy.special import logsumexp
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import number
-from tempo.errors import OptionError
+from tempo.errors import ConvergenceWarning, OptionError
 from tempo.models import regime_reading as tables
 from tempo.models.checks import count_checks
 from tempo.models.intervals import interval_levels, require_prob
@@ -413,7 +414,9 @@ class RegimesFit:
         Warns
         -----
         StationarityWarning
-            Some path exploded and was stopped at 100,000 expected attacks a bin.
+            With contagion: some path exploded and was stopped at 100,000 expected attacks a bin.
+        ConvergenceWarning
+            By maximum likelihood: the rate of a regime is not identified.
         """
         naturals, states, excited = self._last
         rows = deal(len(naturals), draws, rng)
@@ -422,6 +425,13 @@ class RegimesFit:
         exploded = int((out.max(axis=1, initial=0) >= 0.9 * CAP).sum())
         if self.model.contagion:
             warn_of_explosions(exploded, draws, "branching ratio")
+        if self.method == "mle" and self.unidentified:
+            names = " and ".join(str(i) for i in self.unidentified)
+            text = (
+                f"the rate of regime {names} is not identified: hardly a bin is in it, or any rate would do. The draws "
+                "behind this forecast keep it within the counts that were seen. Fit fewer regimes, or method='laplace'."
+            )
+            warnings.warn(ConvergenceWarning(text), stacklevel=2)
         return out
 
     # -- reading it ----------------------------------------------------------------------------------------------

@@ -30,10 +30,16 @@ type Ints = NDArray[np.int64]
 
 NO_PRIOR = np.zeros(0)
 CLIMBED = (40, 4)  # starts that are climbed some way, in short and in long records
-HALFWAY = 60  # steps; after a dozen, which of four regimes' peaks will be the highest does not show yet
+HALFWAY = (
+    60  # steps; after a dozen, which of four regimes' peaks will be the highest does not show yet
+)
 LONG = 2_000  # bins
 FINISHED = (10, 2)  # of them, those that are climbed to the top if they stand on different slopes
-SHAKEN = (16, 0.2, 4.0)  # starts around the best place: how many, sd of log rates and of the log odds
+SHAKEN = (
+    16,
+    0.2,
+    4.0,
+)  # starts around the best place: how many, sd of log rates and of the log odds
 STEEPEST = 1e-4  # of a peak, times 1 + sqrt(|log-likelihood|)
 POLISHED = 10  # climbs at most after the best one
 FLATTEST = 0.04  # curvature below it is no knowledge: a standard error of 5 on a log scale
