@@ -448,7 +448,7 @@ def dense_log_likelihood(counts, rates, step):
     ],
 )
 def test_the_highest_peak_of_the_earthquakes_is_found(k, peak, rates):
-    """The maximum that many random climbs of another implementation reach, and a dense likelihood at the place."""
+    """Two states as published, more as the best known climbs; a dense likelihood agrees at the place."""
     fit = tempo.Regimes(n_regimes=k).fit(series(EARTHQUAKES), rng=1)
     assert fit.llf == pytest.approx(peak, abs=3e-5)
     np.testing.assert_allclose(fit.rates, rates, atol=2e-3)
