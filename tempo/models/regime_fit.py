@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ from scipy.special import logsumexp
 
 from tempo.data.counts import Counts, as_counts
 from tempo.data.rounding import number
-from tempo.errors import OptionError
+from tempo.errors import ConvergenceWarning, OptionError
 from tempo.models import regime_reading as tables
 from tempo.models.checks import count_checks
 from tempo.models.intervals import interval_levels, require_prob
@@ -25,7 +26,7 @@ from tempo.models.provenance import Provenance
 from tempo.models.regime_data import prepare
 from tempo.models.regime_density import pointwise
 from tempo.models.regime_engine import Reading, simulate, step_matrix
-from tempo.models.regime_fitting import Part, scatter
+from tempo.models.regime_fitting import Part, scatter, unidentified
 from tempo.models.regime_posterior import laplace
 from tempo.models.sampled_fit import (
     CAP,
@@ -119,6 +120,11 @@ class RegimesFit:
         """Events per bin in each regime, ascending: the maximum of the likelihood, or posterior means."""
         index = pd.RangeIndex(self.n_regimes, name="regime")
         return pd.Series(self._natural[: self.n_regimes], index=index, name="rate")
+
+    @property
+    def unidentified(self) -> list[int]:
+        """Regimes that the data do not tell at the maximum of the likelihood: hardly a bin, or any rate would do."""
+        return sorted({i for part in self.parts for i in unidentified(part)})
 
     @property
     def rates_per_day(self) -> pd.Series:
@@ -408,14 +414,24 @@ class RegimesFit:
         Warns
         -----
         StationarityWarning
-            Some path exploded and was stopped at 100,000 expected attacks a bin.
+            With contagion: some path exploded and was stopped at 100,000 expected attacks a bin.
+        ConvergenceWarning
+            By maximum likelihood: the rate of a regime is not identified.
         """
         naturals, states, excited = self._last
         rows = deal(len(naturals), draws, rng)
         shape = (self.n_regimes, self.stages)
         out = simulate(naturals[rows], states[rows], excited[rows], shape, n_bins, CAP, rng)
         exploded = int((out.max(axis=1, initial=0) >= 0.9 * CAP).sum())
-        warn_of_explosions(exploded, draws, "branching ratio")
+        if self.model.contagion:
+            warn_of_explosions(exploded, draws, "branching ratio")
+        if self.method == "mle" and self.unidentified:
+            names = " and ".join(str(i) for i in self.unidentified)
+            text = (
+                f"the rate of regime {names} is not identified: hardly a bin is in it, or any rate would do. The draws "
+                "behind this forecast keep it within the counts that were seen. Fit fewer regimes, or method='laplace'."
+            )
+            warnings.warn(ConvergenceWarning(text), stacklevel=2)
         return out
 
     # -- reading it ----------------------------------------------------------------------------------------------

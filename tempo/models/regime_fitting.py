@@ -20,7 +20,7 @@ from tempo.models.regime_engine import Reading
 from tempo.models.regime_mle import Optimum, height
 from tempo.models.regime_posterior import RegimesPrior, laplace, mode
 
-__all__ = ["Part", "doubts", "fit_part", "naturals", "remarks", "scatter"]
+__all__ = ["Part", "doubts", "fit_part", "naturals", "remarks", "scatter", "unidentified"]
 
 type Floats = NDArray[np.float64]
 
@@ -31,6 +31,7 @@ NEAR = 12.0  # nearly five standard errors
 FEWEST_BINS = 2.0
 FEWEST_VISITS = 1.5
 ALIKE = 1.1
+VAGUE = 1.5  # standard error of a log rate that the data do not tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,20 +181,47 @@ def scatter(part: Part, draws: int) -> Floats:
     -------
     ndarray, shape (draws, q)
         Natural parameters from the normal approximation on the unbounded scale, kept where the likelihood does not
-        forbid them.
+        forbid them. The rate of a regime that is not identified keeps within the counts that were seen.
     """
     optimum = part.optimum
+    data, vague = part.data, unidentified(part)
+    seen = math.log(max(float((data.counts / data.exposure).max()), 1e-300))
+    most = np.maximum(optimum.theta[vague], seen)
     values, vectors = np.linalg.eigh(optimum.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    # The symmetric root: signs of eigenvectors depend on the processor.
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     rng = np.random.default_rng(part.seed)
     chosen: list[Floats] = []
     for _ in range(8):  # a poor approximation wanders to where the data say no, and is drawn again
-        trial = optimum.theta + rng.standard_normal((draws, len(root))) @ root.T
-        chosen += [theta for theta in trial if height(part.data, theta) > optimum.llf - NEAR]
+        trial = optimum.theta + rng.standard_normal((draws, len(root))) @ root
+        trial = trial[(trial[:, vague] <= most).all(axis=1)]
+        chosen += [theta for theta in trial if height(data, theta) > optimum.llf - NEAR]
         if len(chosen) >= draws:
             break
     chosen = chosen or [optimum.theta]
     return naturals(part.data, np.array(chosen)[np.arange(draws) % len(chosen)])
+
+
+def unidentified(part: Part) -> list[int]:
+    """Name the regimes whose rates the data do not tell: hardly a bin, or any rate would do.
+
+    Parameters
+    ----------
+    part : Part
+        The fit.
+
+    Returns
+    -------
+    list of int
+        Their numbers.
+    """
+    k = part.data.shape[0]
+    if k == 1:
+        return []
+    smoothed = Reading(part.data, part.optimum.natural).smoothed
+    bins = smoothed[part.data.index >= 0].sum(axis=0)
+    errors = np.sqrt(np.diag(part.optimum.covariance)[:k])
+    return [i for i in range(k) if bins[i] < 1.0 or errors[i] > VAGUE]
 
 
 def doubts(parts: Sequence[Part], method: str, *, stacklevel: int) -> list[str]:
@@ -233,7 +261,8 @@ def doubts(parts: Sequence[Part], method: str, *, stacklevel: int) -> list[str]:
             f"{100 * diverging:.1f} % of draws diverged; the posterior may have a corner that was missed."
         )
     if method == "mle" and not all(part.optimum.converged for part in parts):
-        texts.append("the optimiser stopped before the gradient vanished.")
+        slope = max(part.optimum.slope for part in parts)
+        texts.append(f"the optimiser stopped before the gradient vanished (slope {slope:.2g}).")
     for text in texts:
         warnings.warn(ConvergenceWarning(text), stacklevel=stacklevel + 1)
     return [text[0].upper() + text[1:] for text in texts]

@@ -8,7 +8,7 @@ counts, so that a fit needs no random numbers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -30,8 +30,18 @@ type Ints = NDArray[np.int64]
 
 NO_PRIOR = np.zeros(0)
 CLIMBED = (40, 4)  # starts that are climbed some way, in short and in long records
+HALFWAY = (
+    60  # steps; after a dozen, which of four regimes' peaks will be the highest does not show yet
+)
 LONG = 2_000  # bins
 FINISHED = (10, 2)  # of them, those that are climbed to the top if they stand on different slopes
+SHAKEN = (
+    16,
+    0.2,
+    4.0,
+)  # starts around the best place: how many, sd of log rates and of the log odds
+STEEPEST = 1e-4  # of a peak, times 1 + sqrt(|log-likelihood|)
+POLISHED = 10  # climbs at most after the best one
 FLATTEST = 0.04  # curvature below it is no knowledge: a standard error of 5 on a log scale
 
 
@@ -51,8 +61,10 @@ class Optimum:
         Which parameters the data tell, and which lie on a bound.
     llf : float
         Log-likelihood.
+    slope : float
+        The largest slope of the log-likelihood there that does not lean on a bound.
     converged : bool
-        Whether the gradient vanished.
+        Whether it vanished.
     other : float
         Log-likelihood of the next best peak that is another one; ``-inf`` if every climb ended on this one.
     """
@@ -62,6 +74,7 @@ class Optimum:
     covariance: Floats
     free: NDArray[np.bool_]
     llf: float
+    slope: float
     converged: bool
     other: float
 
@@ -108,10 +121,11 @@ def bounds(data: RegimeData) -> tuple[Floats, Floats]:
     low = [middle - 12.0] * k
     high = [top] * k
     if k > 1:
-        low += [-math.log(100.0 * n)] * k + [-10.0] * (k * (k - 2))
-        high += [8.0] * k + [10.0] * (k * (k - 2))
+        # A log ratio of 10 still costs a few 1e-4 where the best chain never takes that way.
+        low += [-math.log(100.0 * n)] * k + [-20.0] * (k * (k - 2))
+        high += [8.0] * k + [20.0] * (k * (k - 2))
     if negbin:
-        low.append(-9.0)
+        low.append(-30.0)  # Poisson to the last digit
         high.append(5.0)
     if contagion:
         low += [-10.0, math.log(math.log(2) / max(0.5 * n, 2.0))]
@@ -285,12 +299,13 @@ def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> 
         The same for the same counts.
     """
     k = data.shape[0]
+    given = starts is not None
     if starts is None:
         starts = _starts(data)
     long = len(data.index) > LONG
     room, finished = CLIMBED[long], FINISHED[long]
     tried = sorted(starts, key=lambda start: -height(data, start))[:room]
-    halfway = [climb(data, start, steps=12) for start in tried]
+    halfway = [climb(data, start, steps=HALFWAY) for start in tried]
     halfway.sort(key=lambda place: -place[1])
     tops: list[tuple[Floats, float, bool]] = []
     for place in halfway:
@@ -301,8 +316,18 @@ def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> 
         ):
             tops.append(climb(data, place[0]))
     tops.sort(key=lambda place: -place[1])
-    theta, value, converged = tops[0]
+    if k > 2 and not given and not long:
+        shaken = [climb(data, start, steps=HALFWAY) for start in _shaken(data, tops[0][0])]
+        tops.append(climb(data, max(shaken, key=lambda place: place[1])[0]))
+        tops.sort(key=lambda place: -place[1])
+    tops[0] = _polished(data, tops[0])
+    if data.shape[2]:
+        poisson = _from_poisson(data, starts if given else None)
+        if poisson[1] >= tops[0][1] - 1e-6:
+            tops.insert(0, poisson)
+    theta, value, _ = tops[0]
     theta = in_order(data, theta)
+    slope = _steepest(data, theta)
     others = [top[1] for top in tops[1:] if top[1] < value - 0.01]
     lower, upper = bounds(data)
     free = (theta > lower + 1e-6) & (theta < upper - 1e-6)
@@ -313,9 +338,56 @@ def maximum_likelihood(data: RegimeData, starts: list[Floats] | None = None) -> 
         covariance=spread,
         free=known,
         llf=value,
-        converged=converged,
+        slope=slope,
+        converged=slope < STEEPEST * (1.0 + math.sqrt(abs(value))),
         other=max(others, default=-math.inf),
     )
+
+
+def _polished(data: RegimeData, top: tuple[Floats, float, bool]) -> tuple[Floats, float, bool]:
+    """Climb again with a fresh idea of the curvature until nothing more is won."""
+    for _ in range(POLISHED):
+        again = climb(data, top[0])
+        won = again[1] - top[1]
+        if again[1] >= top[1]:
+            top = again
+        if won < 1e-7:
+            break
+    return top
+
+
+def _shaken(data: RegimeData, theta: Floats) -> list[Floats]:
+    """Lay out starts around a place, the same for the same place: ways between regimes hide the highest peak."""
+    k = data.shape[0]
+    how_many, of_rates, of_odds = SHAKEN
+    end = n_theta(k, False, False)
+    rng = np.random.default_rng(0)
+    starts = []
+    for _ in range(how_many):
+        start = theta.copy()
+        start[:k] += rng.normal(0.0, of_rates, k)
+        start[k:end] = np.clip(start[k:end], -3.0, 3.0) + rng.normal(0.0, of_odds, end - k)
+        starts.append(start)
+    return starts
+
+
+def _from_poisson(data: RegimeData, starts: list[Floats] | None) -> tuple[Floats, float, bool]:
+    """Climb from the Poisson model's peak, where the dispersion is as good as 0."""
+    k, stages, _, contagion = data.shape
+    at = n_theta(k, False, False)
+    plain = replace(data, shape=(k, stages, False, contagion))
+    without = None if starts is None else [np.delete(start, at) for start in starts]
+    best = maximum_likelihood(plain, without)
+    return climb(data, np.insert(best.theta, at, bounds(data)[0][at]))
+
+
+def _steepest(data: RegimeData, theta: Floats) -> float:
+    """Give the largest slope that does not lean on a bound."""
+    lower, upper = bounds(data)
+    slope = np.zeros(len(theta))
+    log_posterior(*data.arrays, NO_PRIOR, theta, slope)
+    leaning = ((theta <= lower) & (slope <= 0)) | ((theta >= upper) & (slope >= 0))
+    return float(np.abs(np.where(leaning, 0.0, slope)).max())
 
 
 def in_order(data: RegimeData, theta: Floats) -> Floats:

@@ -16,6 +16,7 @@ from tempo.models.intervals import interval_levels
 from tempo.models.regime_density import to_natural
 from tempo.models.regime_engine import Reading
 from tempo.models.regime_fitting import FEWEST_BINS, LARGEST_RHAT, Part
+from tempo.models.regime_mle import STEEPEST
 
 __all__ = [
     "delta",
@@ -275,7 +276,9 @@ def with_regimes(residuals: pd.DataFrame, parts: Sequence[Part], explosive: floa
     if part.method == "mle":
         good = all(p.optimum.converged for p in parts)
         meaning = "The optimiser reached a peak." if good else "The optimiser stopped on a slope."
-        rows.append(row("gradient vanished", float(good), 1.0, good, meaning))
+        worst = max(parts, key=lambda p: p.optimum.slope).optimum
+        limit = STEEPEST * (1.0 + math.sqrt(abs(worst.llf)))
+        rows.append(row("gradient vanished", worst.slope, limit, good, meaning))
     return pd.concat([residuals, check_table(rows)])
 
 

@@ -7,10 +7,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
+from scipy.special import gammaln, softmax
 from scipy.stats import kstest
 
 import tempo
-from tempo.errors import DataError, FewEventsWarning, OptionError
+from tempo.errors import ConvergenceWarning, DataError, FewEventsWarning, OptionError
 from tempo.models import regime_density as density
 from tempo.models.regime_data import ordered, prepare
 from tempo.models.regime_engine import Reading, step_matrix
@@ -251,11 +253,12 @@ def test_odd_counts_give_an_answer_with_its_doubts(counts, method):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tempo.errors.TempoWarning)
         fit = tempo.Regimes().fit(series(counts), rng=1, method=method, draws=100)
+        future = fit.simulate(5, 50, np.random.default_rng(1))
     assert np.isfinite(fit.llf)
     assert np.isfinite(fit.rates).all()
     assert fit.rates.is_monotonic_increasing
     assert np.isfinite(fit.filtered.to_numpy()).all()
-    assert fit.simulate(5, 50, np.random.default_rng(1)).shape == (50, 5)
+    assert future.shape == (50, 5)
     assert fit.summary().shape == (6, 4)
     if method == "mle":
         assert len(fit.provenance.notes) >= 1
@@ -407,3 +410,95 @@ def test_a_silent_regime_is_said_without_a_number() -> None:
     said = fit.describe()
     assert "In the quieter regime there are next to no" in said
     assert "unknown" not in said.split(", and a stay")[0]
+
+
+# fmt: off
+EARTHQUAKES = [
+    13, 14, 8, 10, 16, 26, 32, 27, 18, 32, 36, 24, 22, 23, 22, 18, 25, 21, 21, 14,
+    8, 11, 14, 23, 18, 17, 19, 20, 22, 19, 13, 26, 13, 14, 22, 24, 21, 22, 26, 21,
+    23, 24, 27, 41, 31, 27, 35, 26, 28, 36, 39, 21, 17, 22, 17, 19, 15, 34, 10, 15,
+    22, 18, 15, 20, 15, 22, 19, 16, 30, 27, 29, 23, 20, 16, 21, 21, 25, 16, 18, 15,
+    18, 14, 10, 15, 8, 15, 6, 11, 8, 7, 18, 16, 13, 12, 13, 20, 15, 16, 12, 18,
+    15, 16, 13, 15, 16, 11, 11,
+]
+# fmt: on
+
+
+def dense_log_likelihood(counts, rates, step):
+    """Log-likelihood of a Poisson chain from its long-run start, one product of matrices a bin."""
+    k = len(rates)
+    system = np.vstack([step.T - np.eye(k), np.ones(k)])
+    state = np.linalg.lstsq(system, np.append(np.zeros(k), 1.0), rcond=None)[0]
+    total = 0.0
+    for t, y in enumerate(counts):
+        state = (state @ step if t else state) * np.exp(
+            y * np.log(rates) - rates - gammaln(y + 1.0)
+        )
+        total += np.log(state.sum())
+        state = state / state.sum()
+    return total
+
+
+@pytest.mark.parametrize(
+    ("k", "peak", "rates"),
+    [
+        (2, -342.31827, [15.472, 26.125]),
+        (3, -329.46028, [13.146, 19.721, 29.714]),
+        (4, -327.83159, [11.283, 13.853, 19.695, 29.700]),
+    ],
+)
+def test_the_highest_peak_of_the_earthquakes_is_found(k, peak, rates):
+    """Two states as published, more as the best known climbs; a dense likelihood agrees at the place."""
+    fit = tempo.Regimes(n_regimes=k).fit(series(EARTHQUAKES), rng=1)
+    assert fit.llf == pytest.approx(peak, abs=3e-5)
+    np.testing.assert_allclose(fit.rates, rates, atol=2e-3)
+    dense = dense_log_likelihood(EARTHQUAKES, fit.rates.to_numpy(), fit.transition.to_numpy())
+    assert dense == pytest.approx(fit.llf, abs=1e-6)
+    gradient = fit.check().loc["gradient vanished"]
+    assert gradient["passed"]
+    assert gradient["statistic"] < 2e-3
+
+
+def test_random_climbs_of_a_dense_likelihood_reach_no_higher():
+    """scipy from random starts, on the dense likelihood, for three regimes."""
+    fit = tempo.Regimes(n_regimes=3).fit(series(EARTHQUAKES), rng=1)
+
+    def loss(theta):
+        step = softmax(np.insert(theta[3:].reshape(3, 2), 0, 0.0, axis=1), axis=1)
+        return -dense_log_likelihood(EARTHQUAKES, np.exp(theta[:3]), step)
+
+    rng = np.random.default_rng(0)
+    best = -np.inf
+    for _ in range(2):
+        start = np.concatenate([np.log(rng.uniform(8, 35, 3)), rng.normal(0, 1, 6)])
+        found = minimize(
+            loss,
+            start,
+            method="L-BFGS-B",
+            bounds=[(1, 4)] * 3 + [(-15, 15)] * 6,
+            options={"maxiter": 60},
+        )
+        best = max(best, -found.fun)
+    assert best < fit.llf + 1e-4
+
+
+@pytest.mark.parametrize(("mean", "k"), [(2.0, 1), (2.0, 2), (300.0, 1), (300.0, 2)])
+def test_negative_binomial_regimes_are_never_below_poisson(mean, k):
+    """A larger model cannot have a lower maximum: counts that scatter less than Poisson reach it."""
+    counts = np.random.default_rng(5).binomial(int(2 * mean), 0.5, 150)
+    plain = tempo.Regimes(n_regimes=k).fit(series(counts), rng=1)
+    wide = tempo.Regimes(n_regimes=k, observation="negbin").fit(series(counts), rng=1)
+    assert wide.llf >= plain.llf - 1e-6
+
+
+@pytest.mark.parametrize(("seed", "k"), [(2, 2), (11, 2), (12, 3)])
+@pytest.mark.parametrize("observation", ["poisson", "negbin"])
+def test_regimes_that_are_not_there_do_not_explode_forecasts(seed, k, observation):
+    """One rate and too many regimes: the mean of 30 days is 30 means, and no future is far from Poisson's."""
+    counts = np.random.default_rng(seed).poisson(2, 200)
+    fit = tempo.Regimes(n_regimes=k, observation=observation).fit(series(counts), rng=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        totals = fit.simulate(30, 4_000, np.random.default_rng(1)).sum(axis=1)
+    assert totals.mean() == pytest.approx(30 * counts.mean(), rel=0.1)
+    assert totals.max() < 10 * 30 * counts.mean()
