@@ -120,13 +120,13 @@ def test_weekly_bins_align_with_weeks_and_refuse_to_be_cut():
         outlook.probability(1, "3D")
     with pytest.raises(OptionError, match="only 91 days"):
         outlook.probability(1, "98D")
-    assert outlook.summary().index.tolist() == ["35D", "63D", "91D"]
+    assert outlook.summary().index.tolist() == ["28D", "63D", "91D"]
     assert outlook.time_to_next().median_days in {7.0, 14.0}
 
 
 @pytest.mark.parametrize(
     ("freq", "horizon", "bins", "days"), [("MS", "90D", 3, 90), ("MS", "93D", 4, 121), ("YS", "9000D", 25, 9132),
-     ("D", "1D", 1, 1), ("W-MON", "8D", 2, 14)]
+     ("D", "1D", 1, 1), ("7D", "8D", 2, 14)]
 )  # fmt: skip
 def test_calendar_bins_reach_the_horizon_and_no_further(freq, horizon, bins, days):
     counts = past(
