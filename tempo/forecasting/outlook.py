@@ -261,6 +261,8 @@ class Outlook:
             reached = self._tolls(self.deadliest)[:, :bins].max(axis=1) >= at_least
         else:
             reached = self._tolls(self.deaths)[:, :bins].sum(axis=1) >= at_least
+        if at_least == 1 and np.array_equal(reached, self.totals(within) > 0):
+            return self.probability(1, within)  # every attack kills: the two are one question
         return float(np.mean(reached))
 
     def death_quantiles(self, prob: float = 0.9) -> pd.DataFrame:

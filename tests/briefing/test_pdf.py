@@ -116,8 +116,8 @@ def test_printed_probabilities_are_those_of_the_outlooks(analysis, findings):
     table = findings.section("The question at 30, 60 and 90 days").parts[0]
     expected = [percent(analysis.mixture.probability(1, f"{h}D")) for h in (30, 60, 90)]
     assert list(table.rows[0][1:4]) == expected
-    assert f"({expected[0]})" in findings.judgements[0].sentence
-    assert f"({expected[2]})" in findings.judgements[1].sentence
+    for judgement, shown in zip(findings.judgements[:2], (expected[0], expected[2]), strict=True):
+        assert re.search(rf"\({shown}(\)|, on the edge of )", judgement.sentence)
     shares = analysis.weights.probabilities
     assert any(percent(float(shares["escalation"])) in row[0] for row in table.rows)
 
@@ -281,7 +281,7 @@ def test_where_events_are_frequent_the_question_is_whether_more_come(every):
     assert findings.judgements[0].term.probability == busy.mixture.probability(least, "30D")
 
 
-@pytest.mark.parametrize(("horizon", "days"), [("4W", (9, 19, 28))])
+@pytest.mark.parametrize(("horizon", "days"), [("4W", (7, 21, 28))])
 def test_other_horizons(past, horizon, days):
     results = analyse(past, as_of=AS_OF, horizon=horizon, **FAST)
     assert results.horizons == days
