@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tempo.data.binning import Days, binned, drawn_days, edges_that_matter, spans_an_edge
 from tempo.data.counts import Counts, bins
 from tempo.data.rounding import counted
-from tempo.data.rules import Truth, parse_rule
+from tempo.data.rules import Truth, parse_rule, written_literal
 from tempo.data.table import canonical, latest_onset
 from tempo.data.window import DAY, DateLike, Window, as_date
 from tempo.errors import (
@@ -399,8 +399,7 @@ class Incidents:
 
         parts = {}
         for kind in self.kinds:
-            doubled = kind.replace('"', '""')
-            quoted = f"'{kind}'" if '"' in kind and "'" not in kind else f'"{doubled}"'
+            quoted = written_literal(kind)
             parts[kind] = self._with(
                 of_kind(self._table, kind),
                 label=f"{self.label}: {kind}",

@@ -39,7 +39,7 @@ from tempo.data.table import latest_onset
 from tempo.data.window import unsaid
 from tempo.errors import RuleError
 
-__all__ = ["Rule", "Truth", "parse_rule"]
+__all__ = ["Rule", "Truth", "parse_rule", "written_literal"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -88,7 +88,7 @@ class _Comparison:
         return {self.column}
 
     def written(self) -> str:
-        literals = [_quoted(value) for value in self.literals]
+        literals = [written_literal(value) for value in self.literals]
         how = f"{_named(self.column)} {'loosely ' if self.loosely else ''}{self.operator}"
         return f"{how} ({', '.join(literals)})" if self.operator == "in" else f"{how} {literals[0]}"
 
@@ -339,9 +339,11 @@ def _matches(values: pd.Series, operator: str, wanted: str, *, loosely: bool) ->
     return np.asarray(found, dtype=bool)
 
 
-def _quoted(value: float | str) -> str:
+def written_literal(value: float | str) -> str:
+    """Write a number or a text as it stands in a rule; a text that holds both quotation marks doubles one."""
     if isinstance(value, str):
-        return f"'{value}'" if '"' in value else f'"{value}"'
+        doubled = value.replace('"', '""')
+        return f"'{value}'" if '"' in value and "'" not in value else f'"{doubled}"'
     return f"{int(value)}" if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 

@@ -201,7 +201,9 @@ def scenario_paths(
         deaths,
         deadliest,
         bool((counts >= _CAP).any()),
-        _log_none(account, rows, state, told, reported_only=reported_only),
+        None  # what is said of all draws is better, and only the unreported differ between them and the record
+        if account.reported is None
+        else _log_none(account, rows, state, told, reported_only=reported_only),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,50 +173,31 @@ def sums_by_number(
             f"a sum here: bins x bins x (changes + 1) is {len(bins) ** 2 * (most + 1):.1e}, limit {_MOST_STEPS:.0e}. "
             "Take wider bins (counts of weeks or months), or let the number be learned (n_changes=None)."
         )
-    return _sums(bins, grid, cell, most, log_odds, store=store, backward=backward)
+    found = _sums(bins, grid, cell, most, log_odds, most + 1, store=store, backward=backward)
+    assert found is not None  # so wide a window holds every number
+    return found
 
 
-@overload
-def _sums(
-    bins: Bins, grid: Grid, cell: int, most: int, log_odds: float, *, store: bool, backward: bool
-) -> Sums: ...
-
-
-@overload
 def _sums(
     bins: Bins,
     grid: Grid,
     cell: int,
     most: int,
     log_odds: float,
-    *,
-    store: bool,
-    backward: bool,
     widest: int,
-) -> Sums | None: ...
-
-
-def _sums(
-    bins: Bins,
-    grid: Grid,
-    cell: int,
-    most: int,
-    log_odds: float,
     *,
     store: bool,
     backward: bool,
-    widest: int | None = None,
 ) -> Sums | None:
     """Sum with a window of numbers that is as wide as it needs to be; None where ``widest`` is not enough."""
-    windowed = log_odds > -math.inf and grid.shortest == 1
-    width = min(16, most + 1) if windowed else most + 1
+    width = min(16, most + 1) if log_odds > -math.inf else most + 1
     while True:
         enough, found, _, _ = _number_pass(
             bins, grid, cell, most, log_odds, width, store=store, backward=backward, ends=None
         )
         if enough:
             return found
-        if widest is not None and width >= widest:
+        if width >= widest:
             return None
         width = min(2 * width, most + 1)
 
@@ -238,30 +218,28 @@ def _number_pass(
     if backward:
         bins = bins.reversed
     first, second, third = grid.prior(cell)
-    if grid.shortest > 1 or log_odds == -math.inf:
+    if log_odds == -math.inf:
         position = bins.position
-        if backward and grid.shortest > 1:  # of the boundaries, seen from the end
+        if backward:  # of the boundaries, seen from the end
             position = np.append(0, bins.n_bins - position[:0:-1])
-        odds = log_odds if log_odds > -math.inf else 0.0
         sums, lost, moments, segments = duration_numbers(
             grid.family,
             bins.counts,
             bins.exposure,
             position,
             grid.shortest,
-            np.log(bins.places)[None, :] + odds,
+            np.log(bins.places)[None, :],
             np.zeros((1, len(bins))),
             first,
             second,
             third,
             float(grid.size[cell]),
             most,
-            _PRUNE if grid.shortest == 1 or log_odds > -math.inf else 0.0,
+            _PRUNE if grid.shortest == 1 else 0.0,
             store,
             _NOTHING if ends is None else ends,
             grid.family if read is None else read,
         )
-        sums -= odds * np.arange(most + 1)[:, None]
         offset = np.zeros(sums.shape[1], dtype=np.int64)
         return True, Sums(sums, offset, -math.inf, float(lost)), moments, segments
     enough, sums, offset, lost, moments, segments = number_pass(
@@ -290,9 +268,7 @@ def _summed(bins: Bins, grid: Grid, cell: int, k: int, log_odds: float, *, backw
     if log_odds > -math.inf and grid.shortest == 1 and k > 0 and m * m * (k + 1) > _CHEAP:
         for _ in range(_TRIES):
             # More changes are let in: that another may begin at any bin is what bounds what is dropped.
-            found = _sums(
-                bins, grid, cell, m - 1, log_odds, store=True, backward=backward, widest=_WIDEST
-            )
+            found = _sums(bins, grid, cell, m - 1, log_odds, _WIDEST, store=True, backward=backward)
             if found is None:
                 break
             if found.share_lost(k) <= _TOLERANCE:

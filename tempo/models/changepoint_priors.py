@@ -131,9 +131,8 @@ def refined(grid: Grid, bins: Bins) -> Grid:
     kept = np.flatnonzero(by_size > _WORTH_A_NODE * by_size.max())
     step = math.ceil((kept[-1] - kept[0] + 1) / _MOST_SIZES)
     firsts = np.arange(kept[0], kept[-1] + 1, step)
-    if grid.family == NEGBIN and kept[0] == 0 and step > 1:  # none to speak of stays by itself
-        firsts = np.insert(firsts[1:] - step + 1, 0, 0)
-        firsts = np.append(firsts, firsts[-1] + step) if firsts[-1] + step <= kept[-1] else firsts
+    if grid.family == NEGBIN and kept[0] == 0:  # none to speak of stays by itself
+        firsts = np.append(0, np.arange(1, kept[-1] + 1, step))
     together = np.logaddexp.reduceat(share[: kept[-1] + 1], firsts)
     middles = (firsts + np.append(firsts[1:], kept[-1] + 1) - 1) // 2
     sizes_of = grid.shape.size // np.unique(grid.size).size

@@ -410,3 +410,11 @@ def test_a_text_that_no_row_holds_is_named_with_its_neighbours():
     assert "'Kirkūk province' (1)" in said
     (said,) = parse_rule("admin1 == 'Bagdad'").absent_values(PLACES)
     assert "'Baghdad' (2)" in said
+
+
+@pytest.mark.parametrize("text", ["plain", "it's", 'say "no"', """both ' and " in one"""])
+def test_a_clause_that_is_written_again_holds_any_text(text):
+    table = pd.DataFrame({"kind": [text, "other"]})
+    quoted = text.replace('"', '""')
+    (clause,) = [said for said, _ in parse_rule(f'kind == "{quoted}"').clauses]
+    assert parse_rule(clause).truth(table).true.tolist() == [True, False]
